@@ -1,1 +1,23 @@
-//! Skerry crate.
+//! The edge node: Skerry's HTTP API over a replica and the components, and the `skerry` command line.
+//!
+//! A [`node::Node`] joins the two crates that do not know each other: `skerry-sync`, which holds the records, and
+//! `skerry-host`, which runs the components that embed and search them. [`api::router`] is the whole HTTP API as one
+//! `axum::Router`; the server, the command line (in-process) and the Lambda entry all call the same one.
+//!
+//! This crate is not a library for embedding Skerry into other programs: its Rust interface follows the needs of the
+//! node and may change with every version. The stable interface is the HTTP API and its OpenAPI description.
+
+pub mod api;
+pub mod auth;
+pub mod body;
+pub mod cli;
+pub mod clock;
+pub mod extract;
+pub mod filter;
+pub mod index;
+pub mod input;
+pub mod logging;
+pub mod node;
+pub mod peer;
+pub mod problem;
+pub mod serve;

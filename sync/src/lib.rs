@@ -1,1 +1,46 @@
-//! Skerry crate.
+//! Skerry's replicas: records in Automerge documents, kept durably, followed by a change feed, reconciled with others.
+//!
+//! A [`Replica`] is one device's copy of some projects. It works alone: publishing, deleting and reading need nobody
+//! else. Two replicas that exchange messages ([`Session`] on one side, [`Replica::exchange`] on the other) end up at the
+//! same [`Version`] with the same records, whatever happened on both before.
+//!
+//! ```
+//! use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (here, there) = (tempfile::tempdir()?, tempfile::tempdir()?);
+//! let (here, there) = (Replica::open(here.path())?, Replica::open(there.path())?);
+//! let notes = ProjectName::parse("notes")?;
+//! here.create_project(&notes, "", Timestamp(0))?;
+//! here.publish(&notes, &[Record::text(RecordKey::parse("tide")?, "High water at noon")], Timestamp(0))?;
+//!
+//! let mut session = here.session(&notes);
+//! while let Some(request) = session.next_request()? {
+//!     session.handle_response(&there.exchange(&notes, &request)?)?;
+//! }
+//! assert_eq!(here.version(&notes)?, there.version(&notes)?);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! This crate knows no HTTP, no clock and no embedding; whoever calls it brings time and bytes.
+
+pub mod document;
+mod error;
+mod exchange;
+mod leaves;
+mod materialise;
+pub mod record;
+mod replica;
+mod session;
+mod store;
+mod vectors;
+mod version;
+
+pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
+pub use record::{Link, Member, NameError, ProjectName, Record, RecordError, RecordKey};
+pub use replica::{Change, Commit, Health, ProjectInfo, Replica, Timestamp, VerifyReport};
+pub use session::{Session, SessionSummary};
+#[doc(hidden)]
+pub use store::{BackendFactory, StoreFile};
+pub use version::Version;

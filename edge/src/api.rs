@@ -1,0 +1,165 @@
+//! The HTTP API under `/api/v1`: one router for the server, the command line and Lambda.
+
+mod admin;
+mod query;
+mod records;
+mod sync;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use skerry_sync::ProjectName;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
+use tower_http::trace::TraceLayer;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::auth::{self, ApiKeys};
+use crate::node::Node;
+use crate::problem::{self, Kind, Problem};
+
+/// Bytes of a request body at most.
+pub const BODY_BYTES_MAX: usize = 64 << 20;
+
+/// Records or keys in one request at most.
+pub const BATCH_MAX: usize = 10_000;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How the API is served.
+#[derive(Debug, Clone, Default)]
+pub struct ApiConfig {
+    /// Keys that callers must bring; none for a node that only this machine reaches.
+    pub api_keys: ApiKeys,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Skerry",
+        description = "A local-first store of semantic context: publish records, find them by meaning, keywords and \
+                       filters, and reconcile replicas. Every error is an RFC 9457 problem (`application/problem+json`)."
+    ),
+    tags(
+        (name = "projects", description = "Namespaces of records"),
+        (name = "records", description = "Publish, get, list and delete"),
+        (name = "query", description = "Hybrid search"),
+        (name = "sync", description = "Reconcile replicas"),
+        (name = "node", description = "Health and status")
+    )
+)]
+struct Description;
+
+/// The API over a node.
+pub fn router(node: Arc<Node>, config: &ApiConfig) -> Router {
+    let (open, protected, description) = parts();
+    let protected = protected.layer(middleware::from_fn_with_state(config.api_keys.clone(), auth::require));
+    Router::new()
+        .merge(open)
+        .merge(protected)
+        .route("/api/v1/openapi.json", get(move || async move { axum::Json(description) }))
+        .fallback(|| async { Problem::new(Kind::UnknownPath, "See /api/v1/openapi.json for what there is.") })
+        .method_not_allowed_fallback(|| async {
+            Problem::new(Kind::MethodNotAllowed, "See /api/v1/openapi.json for the methods of this path.")
+        })
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(name_problems))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(TraceLayer::new_for_http().make_span_with(span).on_response(log_response).on_failure(()))
+        .layer(PropagateRequestIdLayer::new(REQUEST_ID))
+        .layer(SetRequestIdLayer::new(REQUEST_ID, NewRequestId))
+        .with_state(node)
+}
+
+/// The OpenAPI description of the API.
+pub fn description() -> utoipa::openapi::OpenApi {
+    parts().2
+}
+
+fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
+    let open = OpenApiRouter::new().routes(routes!(admin::health));
+    let protected = OpenApiRouter::new()
+        .routes(routes!(admin::status))
+        .routes(routes!(admin::list_projects))
+        .routes(routes!(admin::get_project, admin::put_project))
+        .routes(routes!(admin::version))
+        .routes(routes!(records::list, records::publish))
+        .routes(routes!(records::get, records::put, records::delete))
+        .routes(routes!(records::delete_many))
+        .routes(routes!(query::query))
+        .routes(routes!(sync::exchange))
+        .routes(routes!(sync::sync));
+    let (open, open_description) = OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", open).split_for_parts();
+    let (protected, description) = OpenApiRouter::with_openapi(open_description).nest("/api/v1", protected).split_for_parts();
+    (open, protected, description)
+}
+
+/// Runs blocking work (the store, components) off the threads that serve connections. The work runs to its end even when
+/// the caller has gone.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let span = tracing::Span::current();
+    match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Problem::internal(&error)),
+    }
+}
+
+fn project_name(name: &str) -> Result<ProjectName, Problem> {
+    Ok(ProjectName::parse(name)?)
+}
+
+/// Request ids: 64 random bits, hex.
+#[derive(Clone, Copy)]
+struct NewRequestId;
+
+impl MakeRequestId for NewRequestId {
+    fn make_request_id<B>(&mut self, _: &axum::http::Request<B>) -> Option<RequestId> {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).ok()?;
+        HeaderValue::from_str(&hex::encode(bytes)).ok().map(RequestId::new)
+    }
+}
+
+fn request_id(request: &axum::http::Request<impl Sized>) -> Option<String> {
+    let id = request.extensions().get::<RequestId>()?.header_value().to_str().ok()?;
+    Some(id.chars().take(64).collect())
+}
+
+/// Adds the request's id to every problem.
+async fn name_problems(request: Request, next: Next) -> Response {
+    let id = request_id(&request);
+    let response = next.run(request).await;
+    match response.extensions().get::<Problem>() {
+        Some(found) => problem::respond(found, id.as_deref()),
+        None => response,
+    }
+}
+
+fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
+    let cause = cause
+        .downcast_ref::<String>()
+        .cloned()
+        .or_else(|| cause.downcast_ref::<&str>().map(|&text| text.to_owned()))
+        .unwrap_or_else(|| "unknown panic".to_owned());
+    Problem::internal(&cause).into_response()
+}
+
+fn span(request: &Request) -> tracing::Span {
+    let id = request_id(request).unwrap_or_default();
+    tracing::info_span!("request", request_id = %id, method = %request.method(), path = %request.uri().path())
+}
+
+fn log_response(response: &Response, latency: Duration, _: &tracing::Span) {
+    let latency_ms = latency.as_secs_f64() * 1e3;
+    tracing::info!(status = response.status().as_u16(), latency_ms, "answered");
+}

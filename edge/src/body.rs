@@ -1,0 +1,413 @@
+//! The JSON shapes of the API. The OpenAPI description is generated from these types.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use skerry_sync::{Link, Member, Record, RecordKey};
+use utoipa::ToSchema;
+
+use crate::problem::{Kind, Problem};
+
+/// A record: the unit of context.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordBody {
+    /// Unique in the project; 1 to 512 bytes of UTF-8 without control characters.
+    pub key: String,
+    /// What is embedded and searched for keywords; at most 1 MiB of UTF-8. The first 256 tokens count for the vector.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub text: String,
+    /// Structured content. Objects merge field by field when replicas meet, arrays and scalars as a whole.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub data: Map<String, Value>,
+    /// About the record: source, author, time. Merges as `data` does. With `data` at most 256 KiB as JSON.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub metadata: Map<String, Value>,
+    /// Named contexts that the record belongs to; at most 64.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub layers: BTreeSet<String>,
+    /// Typed (hyper)edges that this record states; at most 1,000.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<LinkBody>,
+}
+
+/// A typed (hyper)edge. Two members and a type make a knowledge-graph triple; type `parent` makes a hierarchy.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LinkBody {
+    /// What the link says, for instance `parent` or `can-precede`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Who takes part; 1 to 64. A member may name a record that is not there (yet).
+    pub members: Vec<MemberBody>,
+    /// Strength, a finite number; 1 when absent.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
+    /// Layers that the link belongs to.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub layers: BTreeSet<String>,
+}
+
+/// A member of a link.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MemberBody {
+    /// The part that it plays, for instance `child`.
+    pub role: String,
+    /// The key of a record.
+    pub key: String,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+#[allow(clippy::float_cmp, clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference; 1 is exact")]
+fn is_one(weight: &f64) -> bool {
+    *weight == 1.0
+}
+
+impl From<Record> for RecordBody {
+    fn from(record: Record) -> Self {
+        RecordBody {
+            key: record.key.as_str().to_owned(),
+            text: record.text,
+            data: record.data,
+            metadata: record.metadata,
+            layers: record.layers,
+            links: record.links.into_iter().map(LinkBody::from).collect(),
+        }
+    }
+}
+
+impl From<Link> for LinkBody {
+    fn from(link: Link) -> Self {
+        let members = link.members.into_iter().map(|member| MemberBody { role: member.role, key: member.key });
+        LinkBody { kind: link.kind, members: members.collect(), weight: link.weight, layers: link.layers }
+    }
+}
+
+impl From<LinkBody> for Link {
+    fn from(link: LinkBody) -> Self {
+        let members = link.members.into_iter().map(|member| Member { role: member.role, key: member.key });
+        Link { kind: link.kind, members: members.collect(), weight: link.weight, layers: link.layers }
+    }
+}
+
+impl RecordBody {
+    fn into_record(self) -> Result<Record, String> {
+        let record = Record {
+            key: RecordKey::parse(&self.key).map_err(|error| error.to_string())?,
+            text: self.text,
+            data: self.data,
+            metadata: self.metadata,
+            layers: self.layers,
+            links: self.links.into_iter().map(Link::from).collect(),
+        };
+        record.check().map_err(|error| error.to_string())?;
+        Ok(record)
+    }
+}
+
+/// Checks every record of a request and reports every bad one at once.
+///
+/// # Errors
+/// [`Kind::InvalidRecord`] whose member `errors` lists index, key and reason (the first 100).
+pub fn into_records(bodies: Vec<RecordBody>) -> Result<Vec<Record>, Problem> {
+    let mut records = Vec::with_capacity(bodies.len());
+    let mut errors = Vec::new();
+    for (index, body) in bodies.into_iter().enumerate() {
+        let key = body.key.clone();
+        match body.into_record() {
+            Ok(record) => records.push(record),
+            Err(reason) => errors.push((index, key, reason)),
+        }
+    }
+    let Some((index, key, reason)) = errors.first() else {
+        return Ok(records);
+    };
+    let shown: String = key.chars().flat_map(char::escape_default).take(80).collect();
+    let more = match errors.len() {
+        1 => String::new(),
+        count => format!(" {} more records have errors.", count - 1),
+    };
+    let detail = format!("Record {index} (`{shown}`): {reason}.{more} Nothing of this request was stored.");
+    let list: Vec<Value> = errors
+        .iter()
+        .take(100)
+        .map(|(index, key, reason)| serde_json::json!({ "index": index, "key": key, "detail": reason }))
+        .collect();
+    Err(Problem::new(Kind::InvalidRecord, detail).with("errors", list))
+}
+
+/// Records to publish.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishBody {
+    /// At most 10,000. The last of records with one key wins.
+    pub records: Vec<RecordBody>,
+}
+
+/// What a publish did. When it is answered, every record is on disk.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Published {
+    /// Records in the request.
+    pub published: usize,
+    /// Records that are different from before.
+    pub changed: usize,
+    /// Position of the last change in this replica's change feed.
+    pub sequence: u64,
+    /// The project's version: the same on every replica that holds the same changes.
+    pub version: String,
+}
+
+/// Keys to delete.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeletionsBody {
+    /// At most 10,000; keys that are not there are passed over.
+    pub keys: Vec<String>,
+}
+
+/// What a delete did. When it is answered, the deletion is on disk.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Deleted {
+    /// Records that were there and are gone.
+    pub deleted: usize,
+    /// Position of the last change in this replica's change feed.
+    pub sequence: u64,
+    /// The project's version.
+    pub version: String,
+}
+
+/// A page of records in the order of their keys.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct RecordPage {
+    /// The records.
+    pub records: Vec<RecordBody>,
+    /// Pass it as `after` for the next page; null on the last one.
+    pub next: Option<String>,
+}
+
+/// A project's description, to create or change it.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectBody {
+    /// For people; at most 4 KiB.
+    #[serde(default)]
+    pub description: String,
+}
+
+/// A project.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Project {
+    /// Its name, the same on every replica.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Live records.
+    pub records: u64,
+    /// The project's version.
+    pub version: String,
+    /// Position of the last change in this replica's change feed.
+    pub sequence: u64,
+}
+
+/// The projects of a node.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Projects {
+    /// In the order of their names.
+    pub projects: Vec<Project>,
+}
+
+/// A project's version.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VersionBody {
+    /// SHA-256 over the heads of every shard, hex: equal on two replicas exactly when they hold the same changes.
+    pub version: String,
+    /// Position of the last change in this replica's change feed.
+    pub sequence: u64,
+}
+
+/// The node's state of health.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Health {
+    /// `ok` or `failed`.
+    pub status: &'static str,
+    /// Why it failed, when it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The node's version.
+    pub version: &'static str,
+}
+
+/// What a node is and holds.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Status {
+    /// The node itself.
+    pub node: NodeStatus,
+    /// Its projects, in the order of their names.
+    pub projects: Vec<ProjectStatus>,
+}
+
+/// What a node is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NodeStatus {
+    /// The node's version.
+    pub version: &'static str,
+    /// `ok` or `failed`.
+    pub health: &'static str,
+    /// Identity of the embedding model.
+    pub model: String,
+    /// Components per vector.
+    pub dimensions: u32,
+    /// Proportional set size of the process in bytes; null where the system does not tell.
+    pub memory_pss_bytes: Option<u64>,
+    /// Seconds since the node was opened.
+    pub uptime_seconds: u64,
+}
+
+/// What a project holds and how far its index is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectStatus {
+    /// The project.
+    #[serde(flatten)]
+    pub project: Project,
+    /// Position in the change feed up to which queries see records; null while nobody has asked this node yet.
+    pub indexed_sequence: Option<u64>,
+    /// Records that keyword search finds and vector search does not yet.
+    pub vectors_pending: usize,
+    /// Bytes of index data.
+    pub index_bytes: u64,
+}
+
+/// With whom to sync, and what.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SyncBody {
+    /// Address of the other node, for instance `http://127.0.0.1:8788`.
+    pub url: String,
+    /// Projects to sync; all of both nodes when absent.
+    #[serde(default)]
+    pub projects: Option<Vec<String>>,
+    /// API key of the other node, if it asks for one.
+    #[serde(default)]
+    pub api_key: Option<String>,
+}
+
+/// What a sync did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SyncReport {
+    /// In the order of their names.
+    pub projects: Vec<ProjectSyncReport>,
+}
+
+/// What a sync did to one project.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectSyncReport {
+    /// The project.
+    pub name: String,
+    /// Its version afterwards: the same on both nodes unless somebody wrote meanwhile.
+    pub version: String,
+    /// Requests that it took.
+    pub rounds: u32,
+    /// Bytes of sync bodies sent.
+    pub bytes_sent: u64,
+    /// Bytes of sync bodies received.
+    pub bytes_received: u64,
+    /// Changes sent.
+    pub changes_sent: u64,
+    /// Changes received.
+    pub changes_received: u64,
+}
+
+/// A query.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QueryBody {
+    /// What to look for: words for keyword search, meaning for vector search. 1 to 8,192 characters.
+    #[serde(default)]
+    pub text: Option<String>,
+    /// A vector to use instead of the text's own: 384 finite numbers.
+    #[serde(default)]
+    pub vector: Option<Vec<f32>>,
+    /// How many hits at most, 1 to 1,000; 10 when absent.
+    #[serde(default)]
+    pub k: Option<u32>,
+    /// Only records that pass: `{"all": [..]}`, `{"any": [..]}`, `{"not": ..}` or
+    /// `{"field": "data.x", "op": "eq", "value": ..}`.
+    #[serde(default)]
+    #[schema(value_type = Option<Object>)]
+    pub filter: Option<Value>,
+    /// What to search with; hybrid when absent.
+    #[serde(default)]
+    pub mode: Mode,
+    /// How keyword and vector scores become one; convex with vector weight 0.8 when absent.
+    #[serde(default)]
+    pub fusion: Option<FusionBody>,
+}
+
+/// What to search with.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Keywords and vector.
+    #[default]
+    Hybrid,
+    /// BM25 only.
+    Keyword,
+    /// Cosine similarity only.
+    Vector,
+}
+
+/// How keyword and vector scores become one.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum FusionBody {
+    /// A weighted sum of both scores, each normalised by this query's best.
+    Convex {
+        /// Weight of the vector score, 0 to 1; the keyword score has the rest.
+        vector_weight: f32,
+    },
+    /// Reciprocal rank fusion.
+    ReciprocalRank {
+        /// Added to each rank; 60 is usual.
+        constant: u32,
+    },
+}
+
+/// The answer to a query. The same query at the same version gives the same bytes on every replica.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Answer {
+    /// The version that was asked.
+    pub version: String,
+    /// Records that passed the filter (all of them without one).
+    pub candidates: u32,
+    /// Records whose vector is still being computed, which vector search cannot find yet; absent when there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vectors_pending: Option<usize>,
+    /// Best first; equal scores in the order of their keys.
+    pub hits: Vec<HitBody>,
+}
+
+/// A record found.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct HitBody {
+    /// The record's key.
+    pub key: String,
+    /// What the hits are ordered by.
+    pub score: f32,
+    /// Cosine similarity, -1 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vector_score: Option<f32>,
+    /// BM25 score.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyword_score: Option<f32>,
+    /// The record itself.
+    pub record: RecordBody,
+}

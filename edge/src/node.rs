@@ -1,0 +1,190 @@
+//! The node: a replica, the components, and an index for each project, joined.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use skerry_host::{ArtefactError, CallError, Components, Embedder, Engine, EngineConfig, EngineError, Limits};
+use skerry_sync::{Commit, OpenError, ProjectName, Record, RecordKey, Replica, WriteError};
+
+use crate::clock;
+use crate::index::{IndexError, ProjectIndex, Sources};
+use crate::problem::Problem;
+
+/// Where a node keeps its data and finds its components.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// The replica's folder; made when absent.
+    pub data_dir: PathBuf,
+    /// The folder with the built components; looked for next to the program when absent.
+    pub components_dir: Option<PathBuf>,
+    /// Instances of the embedding component, each for one core; about 30 MiB of private memory each.
+    pub embedder_instances: usize,
+}
+
+/// Why a node does not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NodeError {
+    /// The replica's folder.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The component artefacts.
+    #[error(transparent)]
+    Artefact(#[from] ArtefactError),
+    /// The WebAssembly engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// A component could not be started.
+    #[error("the embedding component does not start: {0}")]
+    Component(#[from] CallError),
+    /// No folder with components was found.
+    #[error(
+        "cannot find the components (query.wasm, embedding.wasm); looked in {looked}. Run `cargo xtask components`, or \
+         name their folder with --components or SKERRY_COMPONENTS"
+    )]
+    NoComponents {
+        /// Where they were looked for.
+        looked: String,
+    },
+}
+
+/// Limits of an embedding call.
+const EMBEDDING_LIMITS: Limits = Limits { memory_bytes_max: 256 << 20, deadline: Duration::from_secs(60) };
+
+/// Limits of a segment and of a call to it.
+const SEGMENT_LIMITS: Limits = Limits { memory_bytes_max: 3 << 30, deadline: Duration::from_secs(30) };
+
+/// A running node. One per data folder and machine: the replica's store is locked while it is open.
+#[derive(Debug)]
+pub struct Node {
+    sources: Sources,
+    data_dir: PathBuf,
+    indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
+    opened: Instant,
+}
+
+impl Node {
+    /// Opens the replica and starts the components.
+    ///
+    /// # Errors
+    /// See [`NodeError`]; each names what to do.
+    pub fn open(config: &NodeConfig) -> Result<Arc<Node>, NodeError> {
+        let opened = Instant::now();
+        let components = Components::open(&find_components(config)?)?;
+        let replica = Replica::open(&config.data_dir)?;
+        let engine = Engine::new(&EngineConfig::default())?;
+        let embedding = components.embedding(&engine)?;
+        let embedder = Embedder::new(&engine, &embedding, config.embedder_instances.max(1), EMBEDDING_LIMITS)?;
+        let query = components.query(&engine)?;
+        let sources = Sources { replica, embedder, engine, query, limits: SEGMENT_LIMITS };
+        let node = Node { sources, data_dir: config.data_dir.clone(), indexes: Mutex::default(), opened };
+        Ok(Arc::new(node))
+    }
+
+    /// The replica.
+    pub fn replica(&self) -> &Replica {
+        &self.sources.replica
+    }
+
+    /// The embedder.
+    pub fn embedder(&self) -> &Embedder {
+        &self.sources.embedder
+    }
+
+    /// What indexes are made from.
+    pub fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    /// The replica's folder.
+    pub fn data_dir(&self) -> &std::path::Path {
+        &self.data_dir
+    }
+
+    /// How long the node has been open.
+    pub fn uptime(&self) -> Duration {
+        self.opened.elapsed()
+    }
+
+    /// The project's index, made (empty) when this is the first who asks.
+    pub fn index(&self, project: &ProjectName) -> Arc<ProjectIndex> {
+        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = indexes.entry(project.clone()).or_insert_with(|| Arc::new(ProjectIndex::new(project.clone())));
+        Arc::clone(index)
+    }
+
+    /// The project's index if anybody asked for it before.
+    pub fn index_if_open(&self, project: &ProjectName) -> Option<Arc<ProjectIndex>> {
+        self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(project).map(Arc::clone)
+    }
+
+    /// Stores records durably, then makes them findable. Blocks; runs to its end even when nobody waits any more.
+    ///
+    /// # Errors
+    /// A [`Problem`] when nothing was stored. A fault of the index after the records were stored is logged and mended by
+    /// the next catch-up; the publish itself has succeeded.
+    pub fn publish(&self, project: &ProjectName, records: &[Record]) -> Result<Commit, Problem> {
+        let commit = self.sources.replica.publish(project, records, clock::now())?;
+        self.follow(project);
+        Ok(commit)
+    }
+
+    /// Deletes records durably, then from the index.
+    ///
+    /// # Errors
+    /// As [`Node::publish`].
+    pub fn delete(&self, project: &ProjectName, keys: &[RecordKey]) -> Result<Commit, WriteError> {
+        let commit = self.sources.replica.delete(project, keys, clock::now())?;
+        self.follow(project);
+        Ok(commit)
+    }
+
+    /// Brings the project's index up to date; faults go to the log.
+    pub fn follow(&self, project: &ProjectName) {
+        if let Err(error) = self.catch_up(project) {
+            tracing::error!(%project, %error, "the index could not follow; it will be rebuilt");
+        }
+    }
+
+    /// Brings the project's index up to date, vectors included.
+    ///
+    /// # Errors
+    /// See [`IndexError`].
+    pub fn catch_up(&self, project: &ProjectName) -> Result<(), IndexError> {
+        self.index(project).catch_up(&self.sources)
+    }
+
+    /// Opens the index of every project; embeds what a crash or an offline publish left without a vector.
+    pub fn warm_up(&self) {
+        match self.sources.replica.projects() {
+            Ok(projects) => projects.iter().for_each(|project| self.follow(&project.name)),
+            Err(error) => tracing::error!(%error, "the projects could not be listed"),
+        }
+    }
+}
+
+fn find_components(config: &NodeConfig) -> Result<PathBuf, NodeError> {
+    let candidates: Vec<PathBuf> = match &config.components_dir {
+        Some(dir) => vec![dir.clone()],
+        None => beside_program(),
+    };
+    let found = candidates.iter().find(|dir| dir.join("manifest.json").is_file());
+    found.cloned().ok_or_else(|| {
+        let looked = candidates.iter().map(|dir| dir.display().to_string()).collect::<Vec<_>>().join(", ");
+        NodeError::NoComponents { looked }
+    })
+}
+
+/// `bin/skerry` finds `bin/components` and `share/skerry/components`; a build in `target/debug` finds `target/skerry/components`.
+fn beside_program() -> Vec<PathBuf> {
+    let Ok(program) = std::env::current_exe() else { return Vec::new() };
+    let Some(dir) = program.parent() else { return Vec::new() };
+    let mut candidates = vec![dir.join("components")];
+    if let Some(prefix) = dir.parent() {
+        candidates.push(prefix.join("share/skerry/components"));
+        candidates.push(prefix.join("skerry/components"));
+    }
+    candidates
+}

@@ -1,0 +1,185 @@
+//! From a record to the flat leaves of its document, and the edits that make a document say it.
+
+use std::collections::BTreeMap;
+
+use automerge::transaction::{Transactable, Transaction};
+use automerge::{AutomergeError, ObjId, ReadDoc, ScalarValue, ScalarValueRef, Value as DocumentValue, ValueRef};
+use serde_json::{Map, Value};
+
+use crate::document::SEPARATOR;
+use crate::record::{Record, RecordKey};
+
+/// The leaf that says whether a record lives.
+pub(crate) const LIVE: &str = "@live";
+
+/// The leaf of the text.
+pub(crate) const TEXT: &str = "text";
+
+/// Every leaf of a record but [`LIVE`], by path.
+pub(crate) fn of_record(record: &Record) -> BTreeMap<String, ScalarValue> {
+    let mut leaves = BTreeMap::new();
+    if !record.text.is_empty() {
+        leaves.insert(TEXT.to_owned(), ScalarValue::Str(record.text.as_str().into()));
+    }
+    add_object("data", &record.data, &mut leaves);
+    add_object("metadata", &record.metadata, &mut leaves);
+    for layer in &record.layers {
+        leaves.insert(format!("layer/{}", escape(layer)), ScalarValue::Boolean(true));
+    }
+    for link in &record.links {
+        if let Ok(json) = serde_json::to_string(link) {
+            leaves.insert(format!("link/{}", link.id()), ScalarValue::Str(json.into()));
+        }
+    }
+    leaves
+}
+
+fn add_object(at: &str, object: &Map<String, Value>, leaves: &mut BTreeMap<String, ScalarValue>) {
+    for (name, value) in object {
+        add_value(format!("{at}/{}", escape(name)), value, leaves);
+    }
+}
+
+fn add_value(at: String, value: &Value, leaves: &mut BTreeMap<String, ScalarValue>) {
+    match value {
+        Value::Object(object) if !object.is_empty() => add_object(&at, object, leaves),
+        other => {
+            leaves.insert(at, scalar(other));
+        }
+    }
+}
+
+/// Arrays and empty objects become bytes that hold their JSON: one leaf, last writer wins.
+fn scalar(value: &Value) -> ScalarValue {
+    match value {
+        Value::Null => ScalarValue::Null,
+        Value::Bool(value) => ScalarValue::Boolean(*value),
+        Value::String(value) => ScalarValue::Str(value.as_str().into()),
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(value), _, _) => ScalarValue::Int(value),
+            (_, Some(value), _) => ScalarValue::Uint(value),
+            (_, _, value) => value.map_or(ScalarValue::Null, ScalarValue::F64),
+        },
+        Value::Array(_) | Value::Object(_) => ScalarValue::Bytes(value.to_string().into_bytes()),
+    }
+}
+
+/// Makes a name a segment of a path.
+pub(crate) fn escape(name: &str) -> String {
+    if !name.contains(['~', '/', SEPARATOR]) {
+        return name.to_owned();
+    }
+    name.replace('~', "~0").replace('/', "~1").replace(SEPARATOR, "~2")
+}
+
+/// The name that a segment of a path stands for.
+pub(crate) fn unescape(segment: &str) -> String {
+    if !segment.contains('~') {
+        return segment.to_owned();
+    }
+    segment.replace("~2", &SEPARATOR.to_string()).replace("~1", "/").replace("~0", "~")
+}
+
+/// The range of map keys that are a record's leaves.
+pub(crate) fn range_of(key: &str) -> std::ops::Range<String> {
+    // U+0020 follows the separator, U+001F.
+    format!("{key}{SEPARATOR}")..format!("{key}\u{20}")
+}
+
+/// Whether a record lives: its `@live` leaf says so, and no concurrent value of it says otherwise (delete wins).
+///
+/// # Errors
+/// Only by a fault of Automerge.
+pub(crate) fn is_live(document: &impl ReadDoc, map: &ObjId, key: &str) -> Result<bool, AutomergeError> {
+    let values = document.get_all(map, format!("{key}{SEPARATOR}{LIVE}"))?;
+    Ok(!values.is_empty() && values.iter().all(|(value, _)| is_true(value)))
+}
+
+fn is_true(value: &DocumentValue<'_>) -> bool {
+    matches!(value, DocumentValue::Scalar(value) if **value == ScalarValue::Boolean(true))
+}
+
+/// Edits the document so that it says `record`: changed leaves are set, leaves the record does not have are removed, also
+/// those that a deletion left behind. Answers whether there was anything to do.
+///
+/// # Errors
+/// Only by a fault of Automerge.
+pub(crate) fn put(transaction: &mut Transaction<'_>, map: &ObjId, record: &Record) -> Result<bool, AutomergeError> {
+    let key = record.key.as_str();
+    let mut wanted = of_record(record);
+    let mut stale = Vec::new();
+    for item in transaction.map_range(map, range_of(key)) {
+        let Some(path) = item.key.get(key.len() + SEPARATOR.len_utf8()..) else { continue };
+        if path == LIVE {
+            continue;
+        }
+        match wanted.get(path) {
+            Some(value) if is_scalar(&item.value, value) => {
+                wanted.remove(path);
+            }
+            Some(_) => {}
+            None => stale.push(item.key.into_owned()),
+        }
+    }
+    let live = is_live(transaction, map, key)?;
+    let changed = !live || !stale.is_empty() || !wanted.is_empty();
+    for leaf in stale {
+        transaction.delete(map, leaf)?;
+    }
+    for (path, value) in wanted {
+        transaction.put(map, format!("{key}{SEPARATOR}{path}"), value)?;
+    }
+    if !live {
+        transaction.put(map, format!("{key}{SEPARATOR}{LIVE}"), true)?;
+    }
+    Ok(changed)
+}
+
+fn is_scalar(found: &ValueRef<'_>, wanted: &ScalarValue) -> bool {
+    match found {
+        ValueRef::Scalar(found) => match (found, wanted) {
+            (ScalarValueRef::Str(found), ScalarValue::Str(wanted)) => found.as_ref() == wanted.as_str(),
+            (ScalarValueRef::Bytes(found), ScalarValue::Bytes(wanted)) => found.as_ref() == wanted.as_slice(),
+            (ScalarValueRef::Int(found), ScalarValue::Int(wanted)) => found == wanted,
+            (ScalarValueRef::Uint(found), ScalarValue::Uint(wanted)) => found == wanted,
+            (ScalarValueRef::F64(found), ScalarValue::F64(wanted)) => found.to_bits() == wanted.to_bits(),
+            (ScalarValueRef::Boolean(found), ScalarValue::Boolean(wanted)) => found == wanted,
+            (ScalarValueRef::Null, ScalarValue::Null) => true,
+            _ => false,
+        },
+        ValueRef::Object(_) => false,
+    }
+}
+
+/// Edits the document so that the record does not live. Answers whether it did.
+///
+/// # Errors
+/// Only by a fault of Automerge.
+pub(crate) fn delete(transaction: &mut Transaction<'_>, map: &ObjId, key: &RecordKey) -> Result<bool, AutomergeError> {
+    let key = key.as_str();
+    if !is_live(transaction, map, key)? {
+        return Ok(false);
+    }
+    let live = format!("{key}{SEPARATOR}{LIVE}");
+    let leaves: Vec<String> = transaction.map_range(map, range_of(key)).map(|item| item.key.into_owned()).collect();
+    for leaf in leaves.into_iter().filter(|leaf| *leaf != live) {
+        transaction.delete(map, leaf)?;
+    }
+    transaction.put(map, live, false)?;
+    Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A data field may be named anything; its path must come back as the same name.
+    #[test]
+    fn escaping_is_reversible() {
+        for name in ["", "a", "a/b", "~", "~1", "~~0/\u{1f}~2", "ü/漢"] {
+            let segment = escape(name);
+            assert!(!segment.contains(['/', SEPARATOR]), "{name:?}");
+            assert_eq!(unescape(&segment), name);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! From the leaves of a document back to a record.
+//!
+//! Other writers (JavaScript clients of Automerge) may write text as Text objects and arrays as List objects; both are read.
+//! What cannot be understood is passed over rather than refused: a replica must be able to read whatever it merged.
+
+use automerge::{Automerge, AutomergeError, ObjId, ObjType, ReadDoc, ScalarValueRef, Value as DocumentValue, ValueRef};
+use serde_json::{Map, Number, Value};
+
+use crate::document::SEPARATOR;
+use crate::leaves::{self, LIVE, TEXT};
+use crate::record::{Link, Record, RecordKey};
+
+/// Segments of a path, and levels of nested objects, that are read; deeper ones are passed over.
+const DEPTH_MAX: usize = 64;
+
+/// The record under a key as the document has it; none when it is not there or deleted.
+///
+/// # Errors
+/// Only by a fault of Automerge.
+pub(crate) fn record(document: &Automerge, map: &ObjId, key: &RecordKey) -> Result<Option<Record>, AutomergeError> {
+    let name = key.as_str();
+    if !leaves::is_live(document, map, name)? {
+        return Ok(None);
+    }
+    let mut record = Record::text(key.clone(), "");
+    for item in document.map_range(map, leaves::range_of(name)) {
+        let Some(path) = item.key.get(name.len() + SEPARATOR.len_utf8()..) else { continue };
+        if path == LIVE {
+            continue;
+        }
+        let Some(value) = leaf(document, &item.value, || item.id()) else { continue };
+        place(&mut record, path, value);
+    }
+    Ok(Some(record.canonical()))
+}
+
+/// Puts one leaf in its place. Leaves come in the order of their paths, so an object's fields come after a scalar that
+/// stands at the object's own path (two replicas disagreed): the object wins.
+fn place(record: &mut Record, path: &str, value: Value) {
+    if path == TEXT {
+        if let Value::String(text) = value {
+            record.text = text;
+        }
+        return;
+    }
+    let Some((root, rest)) = path.split_once('/') else { return };
+    match root {
+        "data" => place_field(&mut record.data, rest, value),
+        "metadata" => place_field(&mut record.metadata, rest, value),
+        "layer" if value == Value::Bool(true) => {
+            record.layers.insert(leaves::unescape(rest));
+        }
+        "link" => record.links.extend(link(value)),
+        _ => {}
+    }
+}
+
+fn link(value: Value) -> Option<Link> {
+    let link: Link = match value {
+        Value::String(json) => serde_json::from_str(&json).ok()?,
+        other => serde_json::from_value(other).ok()?,
+    };
+    link.weight.is_finite().then_some(link)
+}
+
+fn place_field(object: &mut Map<String, Value>, path: &str, value: Value) {
+    let segments: Vec<String> = path.split('/').map(leaves::unescape).collect();
+    let Some((last, parents)) = segments.split_last() else { return };
+    if segments.len() > DEPTH_MAX {
+        return;
+    }
+    let mut object = object;
+    for parent in parents {
+        let slot = object.entry(parent.clone()).or_insert_with(|| Value::Object(Map::new()));
+        if !slot.is_object() {
+            *slot = Value::Object(Map::new());
+        }
+        let Value::Object(inner) = slot else { return };
+        object = inner;
+    }
+    object.insert(last.clone(), value);
+}
+
+fn leaf(document: &Automerge, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
+    match value {
+        ValueRef::Scalar(value) => scalar(value),
+        ValueRef::Object(kind) => object(document, *kind, &id(), DEPTH_MAX),
+    }
+}
+
+fn scalar(value: &ScalarValueRef<'_>) -> Option<Value> {
+    match value {
+        ScalarValueRef::Str(text) => Some(Value::String(text.to_string())),
+        ScalarValueRef::Int(number) => Some((*number).into()),
+        ScalarValueRef::Uint(number) => Some((*number).into()),
+        ScalarValueRef::F64(number) => Some(Number::from_f64(*number).map_or(Value::Null, Value::Number)),
+        ScalarValueRef::Counter(number) => Some((*number).into()),
+        ScalarValueRef::Timestamp(milliseconds) => Some((*milliseconds).into()),
+        ScalarValueRef::Boolean(value) => Some((*value).into()),
+        ScalarValueRef::Null => Some(Value::Null),
+        ScalarValueRef::Bytes(json) => serde_json::from_slice(json).ok(),
+        ScalarValueRef::Unknown { .. } => None,
+    }
+}
+
+fn object(document: &Automerge, kind: ObjType, id: &ObjId, levels: usize) -> Option<Value> {
+    let levels = levels.checked_sub(1)?;
+    match kind {
+        ObjType::Text => document.text(id).ok().map(Value::String),
+        ObjType::List => {
+            let length = document.length(id);
+            let values = (0..length).filter_map(|index| document.get(id, index).ok().flatten());
+            Some(values.filter_map(|(value, id)| nested(document, &value, &id, levels)).collect())
+        }
+        ObjType::Map | ObjType::Table => {
+            let names: Vec<String> = document.keys(id).collect();
+            let fields = names.into_iter().filter_map(|name| {
+                let (value, id) = document.get(id, name.as_str()).ok().flatten()?;
+                Some((name, nested(document, &value, &id, levels)?))
+            });
+            Some(Value::Object(fields.collect()))
+        }
+    }
+}
+
+fn nested(document: &Automerge, value: &DocumentValue<'_>, id: &ObjId, levels: usize) -> Option<Value> {
+    match value {
+        DocumentValue::Object(kind) => object(document, *kind, id, levels),
+        DocumentValue::Scalar(value) => match value.as_ref() {
+            automerge::ScalarValue::Str(text) => Some(Value::String(text.to_string())),
+            automerge::ScalarValue::Int(number) => Some((*number).into()),
+            automerge::ScalarValue::Uint(number) => Some((*number).into()),
+            automerge::ScalarValue::F64(number) => Some(Number::from_f64(*number).map_or(Value::Null, Value::Number)),
+            automerge::ScalarValue::Timestamp(milliseconds) => Some((*milliseconds).into()),
+            automerge::ScalarValue::Boolean(value) => Some((*value).into()),
+            automerge::ScalarValue::Null => Some(Value::Null),
+            automerge::ScalarValue::Bytes(json) => serde_json::from_slice(json).ok(),
+            automerge::ScalarValue::Counter(counter) => Some(i64::from(counter).into()),
+            automerge::ScalarValue::Unknown { .. } => None,
+        },
+    }
+}

@@ -1,0 +1,656 @@
+//! A replica: one device's copy of some projects.
+//!
+//! Every write goes the same way: edit the documents in memory, write the new changes and the records that they touch in
+//! one transaction of the store, answer. When the transaction fails the edited documents are dropped from memory, so that
+//! nothing unacknowledged is ever seen. Reads come from the store's tables and never load a document.
+
+mod documents;
+mod project;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use automerge::{ActorId, Automerge, ObjId, PatchAction, PatchLog, Prop};
+use automerge::sync::{Message, State, SyncDoc};
+use automerge::transaction::{CommitOptions, Transactable};
+use redb::ReadableTable;
+use serde_bytes::ByteBuf;
+
+use crate::document::{DocumentId, SEPARATOR, SHARDS, Slot};
+use crate::error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
+use crate::exchange::{BODY_BYTES_SOFT_MAX, Body, DocumentHeads, DocumentMessage};
+use crate::record::{ProjectName, Record, RecordKey};
+use crate::store::{BackendFactory, FEED, PROJECTS, RECORDS, StoreFile};
+use crate::version::Version;
+use crate::{leaves, materialise};
+
+use documents::{Documents, Loaded};
+use project::ProjectRow;
+pub(crate) use project::heads_bytes;
+
+/// Milliseconds since the Unix epoch. Brought by the caller: a replica has no clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(pub i64);
+
+/// What a write did. It is on disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Commit {
+    /// Position of the last change in the change feed.
+    pub sequence: u64,
+    /// Records that are different from before.
+    pub changed: usize,
+    /// The project's version after it.
+    pub version: Version,
+}
+
+/// A project of a replica.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectInfo {
+    /// Its name.
+    pub name: ProjectName,
+    /// For people.
+    pub description: String,
+    /// Live records.
+    pub records: u64,
+}
+
+/// An entry of the change feed: the last change of a record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Its position; positions grow, and are this replica's own.
+    pub sequence: u64,
+    /// The record.
+    pub key: RecordKey,
+    /// True when the change was its deletion.
+    pub deleted: bool,
+}
+
+/// Whether the replica can write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Health {
+    /// As far as is known, yes.
+    Ok,
+    /// The last write failed. The next one is tried all the same.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What [`Replica::verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyReport {
+    /// Records read from documents.
+    pub records: u64,
+    /// Keys whose stored record differs from what the documents say. None on a healthy replica.
+    pub differing: Vec<String>,
+}
+
+/// One device's copy of some projects. Cheap to clone; all clones are one replica.
+#[derive(Debug, Clone)]
+pub struct Replica {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: StoreFile,
+    documents: Mutex<Documents>,
+    failure: Mutex<Option<String>>,
+}
+
+/// Records touched by a write: their keys, by document.
+type Touched = BTreeMap<Slot, BTreeSet<RecordKey>>;
+
+impl Replica {
+    /// Opens the replica in a folder, making it when it is not there.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; each says what to do.
+    pub fn open(dir: &Path) -> Result<Replica, OpenError> {
+        let store = StoreFile::open(dir)?;
+        Replica::over(store, dir)
+    }
+
+    /// Opens a replica over a database of the caller's, for tests of faults.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    #[doc(hidden)]
+    pub fn open_with(open: BackendFactory) -> Result<Replica, OpenError> {
+        let path = Path::new("memory");
+        Replica::over(StoreFile::open_with(path, open)?, path)
+    }
+
+    fn over(store: StoreFile, dir: &Path) -> Result<Replica, OpenError> {
+        // A new actor at every opening: a folder may have been copied or restored from a backup since, and two writers
+        // with one actor id would give different changes the same name, which no merge survives.
+        let mut actor = [0; 16];
+        getrandom::fill(&mut actor)
+            .map_err(|error| OpenError::Io { path: dir.to_owned(), reason: format!("no randomness: {error}") })?;
+        let documents = Mutex::new(Documents::new(ActorId::from(actor)));
+        Ok(Replica { inner: Arc::new(Inner { store, documents, failure: Mutex::default() }) })
+    }
+
+    pub(crate) fn store(&self) -> &StoreFile {
+        &self.inner.store
+    }
+
+    fn documents(&self) -> MutexGuard<'_, Documents> {
+        self.inner.documents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the last write succeeded.
+    pub fn health(&self) -> Health {
+        let failure = self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        failure.as_ref().map_or(Health::Ok, |reason| Health::Failed { reason: reason.clone() })
+    }
+
+    fn note<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        let mut failure = self.inner.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        *failure = outcome.as_ref().err().map(ToString::to_string);
+        outcome
+    }
+
+    /// Creates a project or changes its description; answers whether it was created. An empty description leaves an
+    /// existing one as it is.
+    ///
+    /// # Errors
+    /// [`WriteError::StoreFull`] and [`WriteError::Store`]; nothing was written then.
+    pub fn create_project(&self, project: &ProjectName, description: &str, now: Timestamp) -> Result<bool, WriteError> {
+        let mut documents = self.documents();
+        let existing = self.project_row(project)?;
+        let created = existing.is_none();
+        let unchanged = existing.as_ref().is_some_and(|row| description.is_empty() || row.description == description);
+        if unchanged {
+            return Ok(false);
+        }
+        let mut touched = Touched::new();
+        if !description.is_empty() {
+            let loaded = documents.get(self.store(), project, Slot::Catalog)?;
+            loaded.edit(now, |transaction, map| Ok(transaction.put(map, "description", description)?))?;
+            touched.insert(Slot::Catalog, BTreeSet::new());
+        }
+        self.store_changes(&mut documents, project, &touched, existing.unwrap_or_default())?;
+        Ok(created)
+    }
+
+    /// The projects, in the order of their names.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn projects(&self) -> Result<Vec<ProjectInfo>, ReadError> {
+        let rows = self.store().read(|transaction| {
+            let table = transaction.open_table(PROJECTS)?;
+            let mut rows = Vec::new();
+            for entry in table.iter()? {
+                let (name, row) = entry?;
+                let name = ProjectName::parse(name.value()).map_err(|error| StoreError::Damaged(error.to_string()))?;
+                let row = ProjectRow::decode(row.value())?;
+                rows.push(ProjectInfo { name, description: row.description, records: row.records });
+            }
+            Ok(rows)
+        })?;
+        Ok(rows)
+    }
+
+    fn project_row(&self, project: &ProjectName) -> Result<Option<ProjectRow>, StoreError> {
+        self.store().read(|transaction| project::row(transaction, project))
+    }
+
+    fn known_row(&self, project: &ProjectName) -> Result<ProjectRow, ReadError> {
+        self.project_row(project)?.ok_or_else(|| ReadError::UnknownProject(project.to_string()))
+    }
+
+    /// Publishes records: each is created, or replaces the one with its key, merging field by field with what other
+    /// replicas write at the same time. All or none; on disk when this returns. The last of equal keys wins.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing was written then.
+    pub fn publish(&self, project: &ProjectName, records: &[Record], now: Timestamp) -> Result<Commit, WriteError> {
+        for (index, record) in records.iter().enumerate() {
+            record.check().map_err(|reason| WriteError::Record { index, key: record.key.to_string(), reason })?;
+        }
+        let by_key: BTreeMap<&RecordKey, &Record> = records.iter().map(|record| (&record.key, record)).collect();
+        let mut by_slot: BTreeMap<Slot, Vec<&Record>> = BTreeMap::new();
+        for record in by_key.into_values() {
+            by_slot.entry(Slot::of(&record.key)).or_default().push(record);
+        }
+        self.edit_records(project, now, &by_slot, |transaction, map, record| {
+            Ok(leaves::put(transaction, map, record)?.then(|| record.key.clone()))
+        })
+    }
+
+    /// Deletes records; keys that are not there are passed over. All or none; on disk when this returns.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing was written then.
+    pub fn delete(&self, project: &ProjectName, keys: &[RecordKey], now: Timestamp) -> Result<Commit, WriteError> {
+        let mut by_slot: BTreeMap<Slot, Vec<&RecordKey>> = BTreeMap::new();
+        for key in keys.iter().collect::<BTreeSet<_>>() {
+            by_slot.entry(Slot::of(key)).or_default().push(key);
+        }
+        self.edit_records(project, now, &by_slot, |transaction, map, key| {
+            Ok(leaves::delete(transaction, map, key)?.then(|| (*key).clone()))
+        })
+    }
+
+    fn edit_records<T>(
+        &self,
+        project: &ProjectName,
+        now: Timestamp,
+        by_slot: &BTreeMap<Slot, Vec<T>>,
+        edit: impl Fn(&mut automerge::transaction::Transaction<'_>, &ObjId, &T) -> Result<Option<RecordKey>, WriteError>,
+    ) -> Result<Commit, WriteError> {
+        let mut documents = self.documents();
+        let row = self.known_row(project)?;
+        let mut touched = Touched::new();
+        for (slot, items) in by_slot {
+            let outcome = documents.get(self.store(), project, *slot).map_err(WriteError::from).and_then(|loaded| {
+                loaded.edit(now, |transaction, map| {
+                    let mut keys = BTreeSet::new();
+                    for item in items {
+                        keys.extend(edit(transaction, map, item)?);
+                    }
+                    Ok(keys)
+                })
+            });
+            match outcome {
+                Ok(keys) if keys.is_empty() => {}
+                Ok(keys) => {
+                    touched.insert(*slot, keys);
+                }
+                Err(error) => {
+                    documents.forget(project, touched.keys().copied().chain([*slot]));
+                    return Err(error);
+                }
+            }
+        }
+        if touched.is_empty() {
+            return Ok(Commit { sequence: row.sequence, changed: 0, version: row.version()? });
+        }
+        let (row, changed) = self.store_changes(&mut documents, project, &touched, row)?;
+        Ok(Commit { sequence: row.sequence, changed, version: row.version()? })
+    }
+
+    /// Writes what is new in the touched documents, and the records that it changed, in one transaction. On failure the
+    /// documents are dropped from memory: the next one who needs them reads what is on disk.
+    fn store_changes(
+        &self,
+        documents: &mut Documents,
+        project: &ProjectName,
+        touched: &Touched,
+        row: ProjectRow,
+    ) -> Result<(ProjectRow, usize), WriteError> {
+        let mut row = row;
+        let mut records = Vec::new();
+        let mut chunks = Vec::new();
+        for (&slot, keys) in touched {
+            let loaded = documents.get(self.store(), project, slot)?;
+            let map = loaded.map.clone();
+            for key in keys {
+                let record = materialise::record(&loaded.document, &map, key)?;
+                records.push((key.clone(), record));
+            }
+            if slot == Slot::Catalog {
+                row.description = project::description(&loaded.document, &map);
+            }
+            row.set_heads(slot, &loaded.document.get_heads());
+            chunks.push((DocumentId::derive(project, slot), loaded.unsaved()));
+        }
+        let outcome = self.note(self.store().write(|transaction| {
+            documents::write_chunks(transaction, &chunks)?;
+            let changed = project::write_records(transaction, project, &records, &mut row)?;
+            transaction.open_table(PROJECTS)?.insert(project.as_str(), row.encode()?.as_slice())?;
+            Ok(changed)
+        }));
+        match outcome {
+            Ok(changed) => {
+                documents.saved(project, touched.keys().copied(), &chunks);
+                Ok((row, changed))
+            }
+            Err(error) => {
+                documents.forget(project, touched.keys().copied());
+                Err(error.into())
+            }
+        }
+    }
+
+    /// A record.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn get(&self, project: &ProjectName, key: &RecordKey) -> Result<Option<Record>, ReadError> {
+        Ok(self.get_many(project, std::slice::from_ref(key))?.into_iter().next().flatten())
+    }
+
+    /// Records, in the order of the keys, all of one moment.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn get_many(&self, project: &ProjectName, keys: &[RecordKey]) -> Result<Vec<Option<Record>>, ReadError> {
+        let found = self.store().read(|transaction| {
+            if !project::exists(transaction, project)? {
+                return Ok(None);
+            }
+            let table = transaction.open_table(RECORDS)?;
+            let get = |key: &RecordKey| match table.get((project.as_str(), key.as_str()))? {
+                Some(value) => project::decode_record(value.value()),
+                None => Ok(None),
+            };
+            keys.iter().map(get).collect::<Result<Vec<_>, _>>().map(Some)
+        })?;
+        found.ok_or_else(|| ReadError::UnknownProject(project.to_string()))
+    }
+
+    /// At most `limit` records in the order of their keys, starting behind `after`.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn scan(&self, project: &ProjectName, after: Option<&RecordKey>, limit: usize) -> Result<Vec<Record>, ReadError> {
+        let found = self.store().read(|transaction| {
+            if !project::exists(transaction, project)? {
+                return Ok(None);
+            }
+            let table = transaction.open_table(RECORDS)?;
+            let start = after.map_or("", RecordKey::as_str);
+            let mut records = Vec::new();
+            for entry in table.range((project.as_str(), start)..)? {
+                let (name, value) = entry?;
+                let (owner, key) = name.value();
+                if owner != project.as_str() || records.len() == limit {
+                    break;
+                }
+                if after.is_none_or(|after| after.as_str() != key) {
+                    records.extend(project::decode_record(value.value())?);
+                }
+            }
+            Ok(Some(records))
+        })?;
+        found.ok_or_else(|| ReadError::UnknownProject(project.to_string()))
+    }
+
+    /// The project's version.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn version(&self, project: &ProjectName) -> Result<Version, ReadError> {
+        Ok(self.known_row(project)?.version()?)
+    }
+
+    /// Position of the last change in the change feed; 0 before the first.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn sequence(&self, project: &ProjectName) -> Result<u64, ReadError> {
+        Ok(self.known_row(project)?.sequence)
+    }
+
+    /// Changes behind the position `since`, at most `limit`, oldest first; of each record the last one only. The feed is
+    /// durable.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn changes(&self, project: &ProjectName, since: u64, limit: usize) -> Result<Vec<Change>, ReadError> {
+        let found = self.store().read(|transaction| {
+            if !project::exists(transaction, project)? {
+                return Ok(None);
+            }
+            let feed = transaction.open_table(FEED)?;
+            let records = transaction.open_table(RECORDS)?;
+            let mut changes = Vec::new();
+            for entry in feed.range((project.as_str(), since.saturating_add(1))..)? {
+                let (position, key) = entry?;
+                let (owner, sequence) = position.value();
+                if owner != project.as_str() || changes.len() == limit {
+                    break;
+                }
+                let row = records.get((owner, key.value()))?;
+                let deleted = row.is_none_or(|row| project::is_tombstone(row.value()));
+                let key = RecordKey::parse(key.value()).map_err(|error| StoreError::Damaged(error.to_string()))?;
+                changes.push(Change { sequence, key, deleted });
+            }
+            Ok(Some(changes))
+        })?;
+        found.ok_or_else(|| ReadError::UnknownProject(project.to_string()))
+    }
+
+    /// Reads every record from the documents and compares it with the stored one.
+    ///
+    /// # Errors
+    /// [`ReadError`], and a damaged document as [`StoreError::Damaged`].
+    pub fn verify(&self, project: &ProjectName) -> Result<VerifyReport, ReadError> {
+        let mut documents = self.documents();
+        let row = self.known_row(project)?;
+        let mut report = VerifyReport { records: 0, differing: Vec::new() };
+        let mut seen = BTreeSet::new();
+        for slot in Slot::all().skip(1) {
+            let loaded = documents.get(self.store(), project, slot)?;
+            for key in documents::keys(&loaded.document, &loaded.map) {
+                let said = materialise::record(&loaded.document, &loaded.map, &key)
+                    .map_err(|error| StoreError::Damaged(error.to_string()))?;
+                report.records += u64::from(said.is_some());
+                if self.get(project, &key)? != said {
+                    report.differing.push(key.to_string());
+                }
+                seen.insert(key);
+            }
+        }
+        let stored = self.scan(project, None, usize::MAX)?;
+        let unsaid = stored.iter().filter(|record| !seen.contains(&record.key));
+        report.differing.extend(unsaid.map(|record| record.key.to_string()));
+        if report.records != row.records {
+            report.differing.push(format!("(count: {} stored, {} in documents)", row.records, report.records));
+        }
+        Ok(report)
+    }
+}
+
+/// The exchange with another replica.
+impl Replica {
+    /// Answers one round of the stateless exchange; creates the project when it is not there. What came in is on disk when
+    /// this returns.
+    ///
+    /// # Errors
+    /// [`ExchangeError`]; nothing of the body was stored then.
+    pub fn exchange(&self, project: &ProjectName, body: &[u8]) -> Result<Vec<u8>, ExchangeError> {
+        let asked = Body::decode(body)?;
+        let (mut answer, _) = self.merge(project, &asked)?;
+        // Documents whose heads differ and about which nothing was said yet: start talking.
+        let row = self.known_row(project)?;
+        let mut documents = self.documents();
+        let mut bytes: usize = answer.messages.iter().map(|message| message.message.len()).sum();
+        for DocumentHeads { document, heads } in &asked.heads {
+            let slot = slot_of(project, document)?;
+            if *heads == row.heads_bytes(slot) {
+                continue;
+            }
+            if bytes < BODY_BYTES_SOFT_MAX {
+                let loaded = documents.get(self.store(), project, slot)?;
+                if let Some(message) = loaded.document.generate_sync_message(&mut State::new()) {
+                    let message = ByteBuf::from(message.encode());
+                    bytes += message.len();
+                    answer.messages.push(DocumentMessage { document: document.clone(), message });
+                    continue;
+                }
+            }
+            answer.heads.push(DocumentHeads { document: document.clone(), heads: row.heads_bytes(slot) });
+        }
+        drop(documents);
+        answer.encode()
+    }
+
+    /// Heads of all documents of a project, as a body to begin with; the genesis heads where the project is not there yet.
+    pub(crate) fn opening(&self, project: &ProjectName) -> Result<Body, ExchangeError> {
+        let row = self.project_row(project)?.unwrap_or_default();
+        let mut body = Body { project: project.to_string(), ..Body::default() };
+        for slot in Slot::all() {
+            let document = ByteBuf::from(DocumentId::derive(project, slot).0);
+            body.heads.push(DocumentHeads { document, heads: row.heads_bytes(slot) });
+        }
+        Ok(body)
+    }
+
+    /// Applies the messages of a body durably and answers each with the next one, as far as a body may be long. Also
+    /// answers how many changes came in.
+    pub(crate) fn merge(&self, project: &ProjectName, body: &Body) -> Result<(Body, u64), ExchangeError> {
+        if body.project != project.as_str() {
+            return Err(ExchangeError::Foreign(format!("it is about `{}`", body.project.escape_default())));
+        }
+        let mut documents = self.documents();
+        let row = self.project_row(project)?;
+        let known = row.is_some();
+        let mut row = row.unwrap_or_default();
+        let mut talks = Vec::new();
+        let mut touched = Touched::new();
+        let mut arrived = 0;
+        for DocumentMessage { document, message } in &body.messages {
+            let outcome = self.receive(&mut documents, project, document, message);
+            match outcome {
+                Ok((slot, state, keys, changes)) => {
+                    arrived += changes;
+                    talks.push((slot, state));
+                    if changes > 0 {
+                        touched.entry(slot).or_default().extend(keys);
+                    }
+                }
+                Err(error) => {
+                    let slots = body.messages.iter().filter_map(|message| slot_of(project, &message.document).ok());
+                    documents.forget(project, slots);
+                    return Err(error);
+                }
+            }
+        }
+        if !known || !touched.is_empty() {
+            (row, _) = self.store_changes(&mut documents, project, &touched, row)?;
+        }
+        let mut answer = Body { project: project.to_string(), ..Body::default() };
+        let mut bytes = 0;
+        for (slot, mut state) in talks {
+            let document = ByteBuf::from(DocumentId::derive(project, slot).0);
+            let heads = row.heads_bytes(slot);
+            let theirs = state.their_heads.as_ref().map(|heads| project::heads_bytes(heads));
+            if theirs.as_ref() == Some(&heads) || bytes >= BODY_BYTES_SOFT_MAX {
+                answer.heads.push(DocumentHeads { document, heads });
+                continue;
+            }
+            let loaded = documents.get(self.store(), project, slot)?;
+            match loaded.document.generate_sync_message(&mut state) {
+                Some(message) => {
+                    let message = ByteBuf::from(message.encode());
+                    bytes += message.len();
+                    answer.messages.push(DocumentMessage { document, message });
+                }
+                None => answer.heads.push(DocumentHeads { document, heads }),
+            }
+        }
+        Ok((answer, arrived))
+    }
+
+    /// Applies one message to its document in memory.
+    fn receive(
+        &self,
+        documents: &mut Documents,
+        project: &ProjectName,
+        document: &[u8],
+        message: &[u8],
+    ) -> Result<(Slot, State, BTreeSet<RecordKey>, u64), ExchangeError> {
+        let slot = slot_of(project, document)?;
+        let message = Message::decode(message).map_err(|error| ExchangeError::Damaged(error.to_string()))?;
+        let loaded = documents.get(self.store(), project, slot)?;
+        let before = loaded.document.get_heads();
+        let mut state = State::new();
+        let mut log = PatchLog::active();
+        loaded
+            .document
+            .receive_sync_message_log_patches(&mut state, message, &mut log)
+            .map_err(|error| ExchangeError::Foreign(error.to_string()))?;
+        let new = loaded.document.get_changes_meta(&before);
+        // Only the genesis builds on nothing. Another such change began another document.
+        if let Some(change) = new.iter().find(|change| change.deps.is_empty()) {
+            return Err(ExchangeError::Foreign(format!("the change {} does not build on this project", change.hash)));
+        }
+        let changes = new.len() as u64;
+        let keys = touched_keys(&loaded.document, &loaded.map, &mut log);
+        Ok((slot, state, keys, changes))
+    }
+}
+
+/// The slot of a document of this project.
+fn slot_of(project: &ProjectName, document: &[u8]) -> Result<Slot, ExchangeError> {
+    Slot::all()
+        .find(|&slot| DocumentId::derive(project, slot).0 == document)
+        .ok_or_else(|| ExchangeError::Foreign("it names a document that this project does not have".to_owned()))
+}
+
+/// Keys of the records that the logged patches touch.
+fn touched_keys(document: &Automerge, map: &ObjId, log: &mut PatchLog) -> BTreeSet<RecordKey> {
+    let mut keys = BTreeSet::new();
+    for patch in document.make_patches(log) {
+        let leaf = if patch.obj == *map {
+            match &patch.action {
+                PatchAction::PutMap { key, .. } | PatchAction::DeleteMap { key } => Some(key.as_str()),
+                PatchAction::Conflict { prop: Prop::Map(key) } | PatchAction::Increment { prop: Prop::Map(key), .. } => {
+                    Some(key.as_str())
+                }
+                _ => None,
+            }
+        } else {
+            patch.path.iter().find(|(object, _)| object == map).and_then(|(_, prop)| match prop {
+                Prop::Map(key) => Some(key.as_str()),
+                Prop::Seq(_) => None,
+            })
+        };
+        let key = leaf.and_then(|leaf| leaf.split_once(SEPARATOR)).and_then(|(key, _)| RecordKey::parse(key).ok());
+        keys.extend(key);
+    }
+    keys
+}
+
+/// Number of heads entries that a project's row has.
+pub(crate) const SLOTS: usize = SHARDS + 1;
+
+impl Loaded {
+    fn edit<T>(
+        &mut self,
+        now: Timestamp,
+        edit: impl FnOnce(&mut automerge::transaction::Transaction<'_>, &ObjId) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let mut transaction = self.document.transaction();
+        let outcome = edit(&mut transaction, &self.map);
+        match &outcome {
+            Ok(_) => {
+                transaction.commit_with(CommitOptions::default().with_time(now.0.div_euclid(1000)));
+            }
+            Err(_) => {
+                transaction.rollback();
+            }
+        }
+        outcome
+    }
+
+    /// Changes since the document was last written.
+    fn unsaved(&self) -> Vec<u8> {
+        self.document.save_after(&self.saved_heads)
+    }
+}
+
+impl Replica {
+    #[doc(hidden)]
+    pub fn edit_document_for_tests(
+        &self,
+        project: &ProjectName,
+        key: &RecordKey,
+        edit: impl FnOnce(&mut automerge::transaction::Transaction<'_>, &ObjId) -> Result<(), automerge::AutomergeError>,
+    ) -> Result<(), WriteError> {
+        let mut documents = self.documents();
+        let row = self.known_row(project)?;
+        let slot = Slot::of(key);
+        let loaded = documents.get(self.store(), project, slot)?;
+        loaded.edit(Timestamp(0), |transaction, map| Ok(edit(transaction, map)?))?;
+        let touched = Touched::from([(slot, BTreeSet::from([key.clone()]))]);
+        self.store_changes(&mut documents, project, &touched, row)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! What the store's tables hold about a project besides its documents: its row, its records, its change feed.
+
+use automerge::{Automerge, ChangeHash, ObjId, ReadDoc, ScalarValue, Value};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+
+use crate::document::Slot;
+use crate::error::StoreError;
+use crate::record::{ProjectName, Record, RecordKey};
+use crate::replica::SLOTS;
+use crate::store::{FEED, PROJECTS, RECORDS};
+use crate::version::Version;
+
+/// A project's row: what is asked for all the time, so that nobody loads a document for it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct ProjectRow {
+    pub(super) description: String,
+    /// Live records.
+    pub(super) records: u64,
+    /// Last position of the change feed.
+    pub(super) sequence: u64,
+    /// Heads by slot, 32 bytes each one after another, sorted; empty for a document that has its genesis only.
+    heads: Vec<ByteBuf>,
+}
+
+impl ProjectRow {
+    pub(super) fn decode(bytes: &[u8]) -> Result<ProjectRow, StoreError> {
+        ciborium::from_reader(bytes).map_err(|error| StoreError::Damaged(format!("a project's row: {error}")))
+    }
+
+    pub(super) fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(self, &mut bytes).map_err(|error| StoreError::Failed(error.to_string()))?;
+        Ok(bytes)
+    }
+
+    pub(super) fn set_heads(&mut self, slot: Slot, heads: &[ChangeHash]) {
+        self.heads.resize(SLOTS, ByteBuf::new());
+        if let Some(entry) = self.heads.get_mut(slot.index()) {
+            *entry = heads_bytes(heads);
+        }
+    }
+
+    /// Heads of a document, sorted, one after another; none for a genesis alone.
+    pub(super) fn heads_bytes(&self, slot: Slot) -> ByteBuf {
+        self.heads.get(slot.index()).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn version(&self) -> Result<Version, StoreError> {
+        let hashes = |slot: Slot| -> Result<Vec<ChangeHash>, StoreError> {
+            let bytes = self.heads_bytes(slot);
+            let hash = |bytes: &[u8]| ChangeHash::try_from(bytes).map_err(|error| StoreError::Damaged(error.to_string()));
+            bytes.chunks(32).map(hash).collect()
+        };
+        Ok(Version::new(Slot::all().skip(1).map(hashes).collect::<Result<_, _>>()?))
+    }
+}
+
+/// Heads, sorted, one after another.
+pub(crate) fn heads_bytes(heads: &[ChangeHash]) -> ByteBuf {
+    let mut heads = heads.to_vec();
+    heads.sort_unstable();
+    ByteBuf::from(heads.iter().flat_map(|head| head.0).collect::<Vec<u8>>())
+}
+
+/// The row of a project, if it is there.
+pub(super) fn row(transaction: &ReadTransaction, project: &ProjectName) -> Result<Option<ProjectRow>, StoreError> {
+    let table = transaction.open_table(PROJECTS)?;
+    table.get(project.as_str())?.map(|row| ProjectRow::decode(row.value())).transpose()
+}
+
+pub(super) fn exists(transaction: &ReadTransaction, project: &ProjectName) -> Result<bool, StoreError> {
+    Ok(transaction.open_table(PROJECTS)?.get(project.as_str())?.is_some())
+}
+
+/// What a catalog document says of its project.
+pub(super) fn description(document: &Automerge, map: &ObjId) -> String {
+    match document.get(map, "description") {
+        Ok(Some((Value::Scalar(value), _))) => match value.as_ref() {
+            ScalarValue::Str(text) => text.to_string(),
+            _ => String::new(),
+        },
+        Ok(Some((Value::Object(automerge::ObjType::Text), id))) => document.text(&id).unwrap_or_default(),
+        _ => String::new(),
+    }
+}
+
+/// Writes records as the documents say them now, each at a new position of the feed; answers how many differ from before.
+pub(super) fn write_records(
+    transaction: &WriteTransaction,
+    project: &ProjectName,
+    records: &[(RecordKey, Option<Record>)],
+    row: &mut ProjectRow,
+) -> Result<usize, StoreError> {
+    let mut table = transaction.open_table(RECORDS)?;
+    let mut feed = transaction.open_table(FEED)?;
+    let mut changed = 0;
+    for (key, record) in records {
+        let name = (project.as_str(), key.as_str());
+        let json = match record {
+            Some(record) => serde_json::to_vec(record).map_err(|error| StoreError::Failed(error.to_string()))?,
+            None => Vec::new(),
+        };
+        let (before, was_live, same) = match table.get(name)? {
+            Some(value) => {
+                let (sequence, old) = split(value.value())?;
+                (Some(sequence), !old.is_empty(), old == json)
+            }
+            None => (None, false, json.is_empty()),
+        };
+        if same {
+            continue;
+        }
+        if let Some(before) = before {
+            feed.remove((project.as_str(), before))?;
+        }
+        row.sequence += 1;
+        row.records = (row.records + u64::from(record.is_some())).saturating_sub(u64::from(was_live));
+        feed.insert((project.as_str(), row.sequence), key.as_str())?;
+        let mut value = row.sequence.to_be_bytes().to_vec();
+        value.extend_from_slice(&json);
+        table.insert(name, value.as_slice())?;
+        changed += 1;
+    }
+    Ok(changed)
+}
+
+fn split(value: &[u8]) -> Result<(u64, &[u8]), StoreError> {
+    let (sequence, json) =
+        value.split_first_chunk::<8>().ok_or_else(|| StoreError::Damaged("a record's row is too short".to_owned()))?;
+    Ok((u64::from_be_bytes(*sequence), json))
+}
+
+/// The record in a row; none for a deleted one.
+pub(super) fn decode_record(value: &[u8]) -> Result<Option<Record>, StoreError> {
+    let (_, json) = split(value)?;
+    if json.is_empty() {
+        return Ok(None);
+    }
+    serde_json::from_slice(json).map(Some).map_err(|error| StoreError::Damaged(format!("a record's row: {error}")))
+}
+
+/// True for the row of a deleted record.
+pub(super) fn is_tombstone(value: &[u8]) -> bool {
+    value.len() <= 8
+}

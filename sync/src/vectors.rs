@@ -1,0 +1,52 @@
+//! The cache of vectors: derived data, so that nothing is embedded twice.
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{ReadError, StoreError, WriteError};
+use crate::replica::Replica;
+use crate::store::VECTORS;
+
+/// Half of SHA-256 over the model's id, NUL, and the text.
+fn cache_key(model: &str, text: &str) -> [u8; 16] {
+    let digest = Sha256::new().chain_update(model).chain_update([0]).chain_update(text).finalize();
+    let mut key = [0; 16];
+    key.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    key
+}
+
+impl Replica {
+    /// The vectors of texts by a model, as far as they are cached.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn vectors(&self, model: &str, texts: &[&str]) -> Result<Vec<Option<Vec<f32>>>, ReadError> {
+        let found = self.store().read(|transaction| {
+            let table = transaction.open_table(VECTORS)?;
+            let read = |text: &&str| -> Result<Option<Vec<f32>>, StoreError> {
+                Ok(table.get(cache_key(model, text))?.map(|bytes| decode(bytes.value())))
+            };
+            texts.iter().map(read).collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(found)
+    }
+
+    /// Keeps vectors of texts by a model. They are on disk when this returns.
+    ///
+    /// # Errors
+    /// [`WriteError::StoreFull`] and [`WriteError::Store`].
+    pub fn put_vectors(&self, model: &str, entries: &[(&str, &[f32])]) -> Result<(), WriteError> {
+        self.store().write(|transaction| {
+            let mut table = transaction.open_table(VECTORS)?;
+            for (text, vector) in entries {
+                let bytes: Vec<u8> = vector.iter().flat_map(|number| number.to_le_bytes()).collect();
+                table.insert(cache_key(model, text), bytes.as_slice())?;
+            }
+            Ok(())
+        })?;
+        Ok(())
+    }
+}
+
+fn decode(bytes: &[u8]) -> Vec<f32> {
+    bytes.chunks_exact(4).filter_map(|chunk| chunk.try_into().ok().map(f32::from_le_bytes)).collect()
+}
