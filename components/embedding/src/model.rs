@@ -1,0 +1,81 @@
+//! A loaded model: text in, vector out.
+
+use crate::encoder::Encoder;
+use crate::packed::Layout;
+use crate::tokenizer::{Tokenizer, Tokens, Vocabulary};
+use crate::{DIMENSIONS, TOKENS_MAX};
+
+/// What a model is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelInfo {
+    /// Stable identity; vectors of different ids must not be compared.
+    pub id: String,
+    /// Name for people.
+    pub name: String,
+    /// Components per vector.
+    pub dimensions: u32,
+    /// Tokens of a text that count.
+    pub tokens_max: u32,
+}
+
+/// A text's vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Embedding {
+    /// 384 numbers of unit norm.
+    pub vector: Vec<f32>,
+    /// Tokens that went into it, special ones included.
+    pub tokens: u32,
+    /// True when the text was longer than the model reads.
+    pub truncated: bool,
+}
+
+/// Packed weights that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the packed weights are damaged: {0}")]
+pub struct WeightsError(pub String);
+
+/// A model with its weights.
+#[derive(Debug)]
+pub struct Model {
+    bytes: Vec<u8>,
+    layout: Layout,
+    encoder: Encoder,
+}
+
+struct Pieces<'a>(&'a Layout, &'a [u8]);
+
+impl Vocabulary for Pieces<'_> {
+    fn id(&self, piece: &str) -> Option<u32> {
+        self.0.piece(self.1, piece)
+    }
+}
+
+impl Model {
+    /// Takes packed weights (see the module `packed` for the format).
+    ///
+    /// # Errors
+    /// [`WeightsError`] says what is wrong with them.
+    pub fn load(bytes: Vec<u8>) -> Result<Model, WeightsError> {
+        let layout = Layout::read(&bytes).map_err(WeightsError)?;
+        Ok(Model { bytes, layout, encoder: Encoder::default() })
+    }
+
+    /// What the model is.
+    pub fn info(&self) -> ModelInfo {
+        let id = self.layout.id.clone();
+        let name = id.split('/').next().unwrap_or_default().to_owned();
+        ModelInfo { id, name, dimensions: DIMENSIONS as u32, tokens_max: TOKENS_MAX as u32 }
+    }
+
+    /// The tokens of a text.
+    pub fn tokenize(&self, text: &str) -> Tokens {
+        Tokenizer::new(&Pieces(&self.layout, &self.bytes), TOKENS_MAX).tokenize(text)
+    }
+
+    /// The vector of a text. Depends on nothing but the text.
+    pub fn embed(&mut self, text: &str) -> Embedding {
+        let Tokens { ids, truncated } = self.tokenize(text);
+        let vector = self.encoder.encode(&self.bytes, &self.layout, &ids);
+        Embedding { vector, tokens: ids.len() as u32, truncated }
+    }
+}

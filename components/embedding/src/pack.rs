@@ -1,0 +1,167 @@
+//! Packs the model's weights for the component. Runs on the build machine, once.
+
+use safetensors::SafeTensors;
+use sha2::{Digest, Sha256};
+
+use crate::packed::{HEADER_BYTES, ID_BYTES_MAX, KERNEL_REVISION, MAGIC};
+use crate::{DIMENSIONS, INNER, LAYERS, TOKENS_MAX, WORDS};
+
+/// Why weights cannot be packed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PackError {
+    /// The file is not one in the safetensors format.
+    #[error("the weights cannot be read: {0}")]
+    Safetensors(#[from] safetensors::SafeTensorError),
+    /// A tensor is missing or of another shape or type.
+    #[error("the tensor `{name}` is not {expected} numbers of f32")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// How many numbers it should have.
+        expected: usize,
+    },
+    /// The vocabulary is not this model's.
+    #[error("the vocabulary has {0} words, the model {WORDS}")]
+    Vocabulary(usize),
+    /// The model's name is too long for the format.
+    #[error("the model's name `{0}` is longer than 24 bytes")]
+    Name(String),
+}
+
+/// The tensors of a model by name.
+pub(crate) struct Tensors<'a>(SafeTensors<'a>);
+
+impl<'a> Tensors<'a> {
+    pub(crate) fn open(safetensors: &'a [u8]) -> Result<Self, PackError> {
+        Ok(Tensors(SafeTensors::deserialize(safetensors)?))
+    }
+
+    /// The numbers of a tensor.
+    pub(crate) fn get(&self, name: &str, expected: usize) -> Result<Vec<f32>, PackError> {
+        let wrong = || PackError::Tensor { name: name.to_owned(), expected };
+        let tensor = self.0.tensor(name).map_err(|_| wrong())?;
+        if tensor.dtype() != safetensors::Dtype::F32 || tensor.data().len() != expected * 4 {
+            return Err(wrong());
+        }
+        Ok(tensor.data().as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect())
+    }
+}
+
+/// Packs weights (safetensors, f32) and vocabulary (one word a line) under a name. The id of the result is the name, a
+/// hash over the packed content, and the revision of the kernels.
+///
+/// # Errors
+/// [`PackError`] says which tensor is not as expected.
+pub fn pack(safetensors: &[u8], vocabulary: &str, name: &str) -> Result<Vec<u8>, PackError> {
+    let tensors = Tensors::open(safetensors)?;
+    let mut content = Vec::with_capacity(24 << 20);
+    pack_embeddings(&tensors, &mut content)?;
+    for layer in 0..LAYERS {
+        pack_layer(&tensors, layer, &mut content)?;
+    }
+    pack_vocabulary(vocabulary, &mut content)?;
+    let digest = hex::encode(Sha256::digest(&content));
+    let short = digest.get(..12).unwrap_or_default();
+    let id = format!("{name}/{short}/{KERNEL_REVISION}");
+    if id.len() > ID_BYTES_MAX {
+        return Err(PackError::Name(name.to_owned()));
+    }
+    let mut header = (id.len() as u32).to_le_bytes().to_vec();
+    header.extend_from_slice(id.as_bytes());
+    header.resize(HEADER_BYTES - MAGIC.len() - 4, 0);
+    header.extend_from_slice(&content);
+    let mut packed = MAGIC.to_vec();
+    packed.extend_from_slice(&crc32fast::hash(&header).to_le_bytes());
+    packed.extend_from_slice(&header);
+    Ok(packed)
+}
+
+fn pack_embeddings(tensors: &Tensors<'_>, out: &mut Vec<u8>) -> Result<(), PackError> {
+    let words = tensors.get("embeddings.word_embeddings.weight", WORDS * DIMENSIONS)?;
+    for row in words.chunks_exact(DIMENSIONS) {
+        let (scale, values) = quantise(row);
+        out.extend_from_slice(&scale.to_le_bytes());
+        out.extend(values.iter().map(|value| *value as u8));
+    }
+    let positions = tensors.get("embeddings.position_embeddings.weight", 512 * DIMENSIONS)?;
+    let types = tensors.get("embeddings.token_type_embeddings.weight", 2 * DIMENSIONS)?;
+    let summed = positions.iter().take(TOKENS_MAX * DIMENSIONS).zip(types.iter().take(DIMENSIONS).cycle());
+    put_floats(summed.map(|(position, kind)| position + kind), out);
+    pack_norm(tensors, "embeddings.LayerNorm", out)
+}
+
+fn pack_layer(tensors: &Tensors<'_>, layer: usize, out: &mut Vec<u8>) -> Result<(), PackError> {
+    let name = |part: &str| format!("encoder.layer.{layer}.{part}");
+    let mut weights = Vec::new();
+    let mut biases = Vec::new();
+    for part in ["attention.self.query", "attention.self.key", "attention.self.value"] {
+        weights.extend(tensors.get(&format!("{}.weight", name(part)), DIMENSIONS * DIMENSIONS)?);
+        biases.extend(tensors.get(&format!("{}.bias", name(part)), DIMENSIONS)?);
+    }
+    pack_matrix(&weights, &biases, DIMENSIONS, out);
+    pack_dense(tensors, &name("attention.output.dense"), DIMENSIONS, DIMENSIONS, out)?;
+    pack_norm(tensors, &name("attention.output.LayerNorm"), out)?;
+    pack_dense(tensors, &name("intermediate.dense"), INNER, DIMENSIONS, out)?;
+    pack_dense(tensors, &name("output.dense"), DIMENSIONS, INNER, out)?;
+    pack_norm(tensors, &name("output.LayerNorm"), out)
+}
+
+fn pack_dense(tensors: &Tensors<'_>, name: &str, outputs: usize, inputs: usize, out: &mut Vec<u8>) -> Result<(), PackError> {
+    let weights = tensors.get(&format!("{name}.weight"), outputs * inputs)?;
+    let biases = tensors.get(&format!("{name}.bias"), outputs)?;
+    pack_matrix(&weights, &biases, inputs, out);
+    Ok(())
+}
+
+fn pack_matrix(weights: &[f32], biases: &[f32], inputs: usize, out: &mut Vec<u8>) {
+    let rows: Vec<(f32, Vec<i8>)> = weights.chunks_exact(inputs).map(quantise).collect();
+    put_floats(rows.iter().map(|(scale, _)| *scale), out);
+    put_floats(biases.iter().copied(), out);
+    for (_, row) in &rows {
+        let sum: i32 = row.iter().map(|value| i32::from(*value)).sum();
+        out.extend_from_slice(&sum.to_le_bytes());
+    }
+    for four in rows.chunks_exact(4) {
+        for at in (0..inputs).step_by(4) {
+            for (_, row) in four {
+                out.extend(row.iter().skip(at).take(4).map(|value| *value as u8));
+            }
+        }
+    }
+}
+
+fn pack_norm(tensors: &Tensors<'_>, name: &str, out: &mut Vec<u8>) -> Result<(), PackError> {
+    put_floats(tensors.get(&format!("{name}.weight"), DIMENSIONS)?.into_iter(), out);
+    put_floats(tensors.get(&format!("{name}.bias"), DIMENSIONS)?.into_iter(), out);
+    Ok(())
+}
+
+fn pack_vocabulary(vocabulary: &str, out: &mut Vec<u8>) -> Result<(), PackError> {
+    let mut words: Vec<(&str, u32)> = vocabulary.lines().zip(0..).collect();
+    if words.len() != WORDS {
+        return Err(PackError::Vocabulary(words.len()));
+    }
+    words.sort_unstable();
+    out.extend_from_slice(&(words.len() as u32).to_le_bytes());
+    let mut offset = 0_u32;
+    for (word, id) in &words {
+        for number in [offset, word.len() as u32, *id] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        offset += word.len() as u32;
+    }
+    words.iter().for_each(|(word, _)| out.extend_from_slice(word.as_bytes()));
+    Ok(())
+}
+
+fn put_floats(values: impl Iterator<Item = f32>, out: &mut Vec<u8>) {
+    values.for_each(|value| out.extend_from_slice(&value.to_le_bytes()));
+}
+
+/// Scale and int8 values of a row: the largest becomes 127.
+fn quantise(row: &[f32]) -> (f32, Vec<i8>) {
+    let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
+    let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
+    (scale, row.iter().map(|value| (value / scale).round().clamp(-127.0, 127.0) as i8).collect())
+}
