@@ -25,12 +25,28 @@ pub(crate) struct Encoder {
     scores: Vec<f32>,
 }
 
-/// Activations as 7-bit numbers with scale and zero point of their token.
+/// Activations this many times larger than the root mean square of their token are kept as they are.
+///
+/// One such value among 384 would take most of the 7 bits from all others: without this the golden texts' cosine falls from
+/// 0.9957 to 0.9765 at worst. It concerns 0.24 % of the values.
+const OUTLIER: f32 = 6.0;
+
+/// Activations as 7-bit numbers with scale and zero point of their token, and those that are too large for that.
 #[derive(Debug, Default)]
 struct Quantised {
     values: Vec<u8>,
     scales: Vec<f32>,
     zeros: Vec<i32>,
+    outliers: Vec<Outlier>,
+    row: Vec<f32>,
+}
+
+/// An activation outside the 7-bit range.
+#[derive(Debug, Clone, Copy)]
+struct Outlier {
+    token: usize,
+    input: usize,
+    value: f32,
 }
 
 impl Quantised {
@@ -38,21 +54,38 @@ impl Quantised {
         self.values.clear();
         self.scales.clear();
         self.zeros.clear();
-        for row in rows.chunks_exact(width) {
-            let (low, high) = range(row);
+        self.outliers.clear();
+        for (token, row) in rows.chunks_exact(width).enumerate() {
+            self.row.clear();
+            self.row.extend_from_slice(row);
+            self.set_outliers_aside(token);
+            let (low, high) = range(&self.row);
             let scale = if high > low { (high - low) / 127.0 } else { 1.0 };
             let inverse = 1.0 / scale;
-            // Adding and subtracting 1.5 * 2^23 rounds to the nearest integer, ties to even, on every host.
-            const ROUND: f32 = 12_582_912.0;
-            let zero = (-low * inverse + ROUND) - ROUND;
+            let zero = round(-low * inverse);
             self.scales.push(scale);
             self.zeros.push(zero as i32);
-            self.values.extend(row.iter().map(|value| {
-                let rounded = ((value * inverse + zero) + ROUND) - ROUND;
-                rounded.clamp(0.0, 127.0) as u8
-            }));
+            self.values.extend(self.row.iter().map(|value| round(value * inverse + zero).clamp(0.0, 127.0) as u8));
         }
     }
+
+    fn set_outliers_aside(&mut self, token: usize) {
+        let square = math::sum(self.row.as_chunks::<8>().0.iter().map(|block| block.map(|value| value * value)));
+        let limit = OUTLIER * OUTLIER * square / self.row.len() as f32;
+        for (input, value) in self.row.iter_mut().enumerate() {
+            if *value * *value > limit {
+                self.outliers.push(Outlier { token, input, value: *value });
+                *value = 0.0;
+            }
+        }
+    }
+}
+
+/// The nearest integer, ties to even, on every host: adds and subtracts 1.5 * 2^23.
+#[inline]
+fn round(value: f32) -> f32 {
+    const SHIFT: f32 = 12_582_912.0;
+    (value + SHIFT) - SHIFT
 }
 
 /// The least and the greatest of a row and zero, which must be representable.
@@ -166,6 +199,17 @@ fn multiply(activations: &Quantised, bytes: &[u8], matrix: &Matrix, out: &mut Ve
                 _ => kernel::tile::<4>(rows, inputs, halves),
             };
             scale(activations, matrix, first, block * TILE_OUTPUTS, &sums, out);
+        }
+    }
+    for outlier in &activations.outliers {
+        let row = &mut out[outlier.token * outputs..][..outputs];
+        // Four outputs a tile; within it this input's weights are four bytes apart.
+        let column = weights.chunks_exact(4 * inputs).map(|tiles| &tiles[outlier.input / 4 * 16 + outlier.input % 4..]);
+        let fours = row.as_chunks_mut::<4>().0.iter_mut().zip(matrix.scales.as_chunks::<4>().0);
+        for ((values, scales), column) in fours.zip(column) {
+            for lane in 0..4 {
+                values[lane] += outlier.value * (f32::from(column[4 * lane] as i8) * scales[lane]);
+            }
         }
     }
 }

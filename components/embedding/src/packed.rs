@@ -17,8 +17,10 @@
 use crate::{DIMENSIONS, INNER, LAYERS, TOKENS_MAX, WORDS};
 
 pub(crate) const MAGIC: &[u8; 8] = b"SKRYEMB1";
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const ID_BYTES_MAX: usize = 48;
+#[cfg(not(target_arch = "wasm32"))]
 /// Revision of the arithmetic: vectors of different revisions must not be mixed.
 pub(crate) const KERNEL_REVISION: u32 = 1;
 

@@ -4,7 +4,7 @@
 //! whatever the hardware does with it. The build without relaxed SIMD multiplies 16-bit lanes and gives the same numbers.
 #![allow(unsafe_code, reason = "a named SIMD module")]
 
-use core::arch::wasm32::{i32x4_add, i32x4_splat, v128, v128_load, v128_load32_splat, v128_store};
+use core::arch::wasm32::{i32x4_splat, v128, v128_load, v128_load32_splat, v128_store};
 
 use super::{Sums, TILE_OUTPUTS, TILE_TOKENS};
 
@@ -17,7 +17,7 @@ fn dot_add(weights: v128, activations: v128, sum: v128) -> v128 {
 #[cfg(not(target_feature = "relaxed-simd"))]
 #[inline(always)]
 fn dot_add(weights: v128, activations: v128, sum: v128) -> v128 {
-    use core::arch::wasm32::{i16x8_extmul_high_i8x16, i16x8_extmul_low_i8x16, i32x4_extadd_pairwise_i16x8, i8x16_shuffle};
+    use core::arch::wasm32::{i32x4_add, i16x8_extmul_high_i8x16, i16x8_extmul_low_i8x16, i32x4_extadd_pairwise_i16x8, i8x16_shuffle};
     // Products of 8-bit lanes fit 16 bits; pairs are added in 32 bits, then pairs of pairs.
     let low = i32x4_extadd_pairwise_i16x8(i16x8_extmul_low_i8x16(weights, activations));
     let high = i32x4_extadd_pairwise_i16x8(i16x8_extmul_high_i8x16(weights, activations));
