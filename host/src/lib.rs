@@ -1,1 +1,43 @@
-//! Skerry crate.
+//! Runs Skerry's components: the engine, typed calls under limits, and baking.
+//!
+//! A component is a pure function. It is given no import at all, a bound on its memory and a deadline for every call; what it
+//! answers is checked as far as types go and handed on. This crate knows no HTTP and no Automerge, and does not depend on the
+//! crates that the components are built from: it knows them by `wit/` and by their bytes.
+//!
+//! - [`Engine`] compiles and runs, [`Components`] finds the built artefacts and keeps their native code.
+//! - [`Embedder`] is a pool of instances of the embedding component, [`Segment`] one living instance of the query
+//!   component, [`Geometry`] a fresh instance per call.
+//! - [`bake`] turns an instance with data in it into a component of its own; [`inspect`] says what a component asks for.
+//!
+//! ```no_run
+//! use skerry_host::{Components, Embedder, Engine, EngineConfig, Limits};
+//!
+//! let engine = Engine::new(&EngineConfig::default())?;
+//! let components = Components::open("target/skerry/components".as_ref())?;
+//! let embedder = Embedder::new(&engine, &components.embedding(&engine)?, 2, Limits::default())?;
+//! let embeddings = embedder.embed(&["High water at noon", "The tide turns at twelve"])?;
+//! assert_eq!(embeddings[0].vector.len(), embedder.model().dimensions as usize);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+pub mod bake;
+mod bindings;
+mod cache;
+mod call;
+mod components;
+mod embedder;
+mod engine;
+mod geometry;
+pub mod inspect;
+mod mmap;
+mod segment;
+mod ticker;
+pub mod types;
+
+pub use call::{CallError, Limits};
+pub use components::{ArtefactError, Component, Components, ManifestEntry};
+pub use embedder::Embedder;
+pub use engine::{Engine, EngineConfig, EngineError};
+pub use geometry::{CurvatureError, DistanceError, Geometry};
+pub use segment::{DocumentError, QueryError, Segment};
+pub use types::{Embedding, ModelInfo};

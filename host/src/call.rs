@@ -1,0 +1,169 @@
+//! A call into a guest: its limits, and what can go wrong with it.
+
+use std::time::Duration;
+
+use wasmtime::{ResourceLimiter, Store, Trap};
+
+use crate::engine::Engine;
+use crate::ticker::TICK;
+
+/// What a guest may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of memory of one instance, baked data included; at most 4 GiB have an effect.
+    pub memory_bytes_max: usize,
+    /// Time that one call may take; exact to about 10 ms.
+    pub deadline: Duration,
+}
+
+impl Default for Limits {
+    /// 1 GiB, 30 seconds.
+    fn default() -> Self {
+        Limits { memory_bytes_max: 1 << 30, deadline: Duration::from_secs(30) }
+    }
+}
+
+/// Why a call into a component gave no answer. After the first four the instance is gone.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallError {
+    /// The call took longer than its deadline. Ask for less at once, or allow more time.
+    #[error("the component did not answer within its deadline")]
+    DeadlineExceeded,
+    /// The instance needed more memory than its limit. Give it less data, or allow more.
+    #[error("the component needs more than the {bytes_max} bytes of memory that it may use")]
+    MemoryExceeded {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The guest trapped: a fault in the component.
+    #[error("the component failed: {0}")]
+    Trapped(String),
+    /// A call before this one ended in a trap or at its deadline; its data is lost. Make a new instance.
+    #[error("this instance failed in an earlier call and cannot be used any more")]
+    Poisoned,
+    /// No instance could be made: the component is not of the expected world, or too many instances live.
+    #[error("the component cannot be started: {0}")]
+    Instantiate(String),
+    /// The embedding component holds no weights; use the baked one.
+    #[error("the embedding component was not baked with weights: {0}")]
+    NoWeights(String),
+    /// The component's own words for a fault that it has no name for.
+    #[error("the component says: {0}")]
+    Guest(String),
+}
+
+/// What a store knows about its guest's memory.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    memory_bytes_max: usize,
+    exceeded: bool,
+}
+
+impl ResourceLimiter for Guard {
+    /// Refuses as a full machine would: the guest may handle it, and if it traps instead we know why.
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired <= self.memory_bytes_max;
+        self.exceeded |= !allowed;
+        Ok(allowed)
+    }
+
+    /// Tables are sized by the compiler; no guest of ours grows one.
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 20_000)
+    }
+}
+
+/// A guest's store under its limits.
+pub(crate) struct Sandbox {
+    engine: Engine,
+    store: Store<Guard>,
+    limits: Limits,
+    poisoned: bool,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Sandbox { limits, poisoned, .. } = self;
+        f.debug_struct("Sandbox").field("limits", limits).field("poisoned", poisoned).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// An empty store and what `instantiate` puts into it.
+    pub(crate) fn new<T>(
+        engine: &Engine,
+        limits: Limits,
+        instantiate: impl FnOnce(&mut Store<Guard>) -> wasmtime::Result<T>,
+    ) -> Result<(Sandbox, T), CallError> {
+        let guard = Guard { memory_bytes_max: limits.memory_bytes_max, exceeded: false };
+        let mut store = Store::new(engine.wasm(), guard);
+        store.limiter(|guard| guard);
+        let mut sandbox = Sandbox { engine: engine.clone(), store, limits, poisoned: false };
+        let instance = sandbox.call(limits.deadline, instantiate).map_err(|error| match error {
+            CallError::Trapped(reason) => CallError::Instantiate(reason),
+            other => other,
+        })?;
+        Ok((sandbox, instance))
+    }
+
+    /// Runs one call under a deadline. Any fault of it, other than an error that the guest returned, poisons the sandbox.
+    pub(crate) fn call<T>(
+        &mut self,
+        deadline: Duration,
+        call: impl FnOnce(&mut Store<Guard>) -> wasmtime::Result<T>,
+    ) -> Result<T, CallError> {
+        if self.poisoned {
+            return Err(CallError::Poisoned);
+        }
+        self.store.data_mut().exceeded = false;
+        self.store.set_epoch_deadline(ticks(deadline));
+        let running = self.engine.ticker().running();
+        let outcome = call(&mut self.store);
+        drop(running);
+        outcome.map_err(|error| {
+            self.poisoned = true;
+            self.classify(&error)
+        })
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    pub(crate) fn is_poisoned(&self) -> bool {
+        self.poisoned
+    }
+
+    fn classify(&self, error: &wasmtime::Error) -> CallError {
+        if self.store.data().exceeded {
+            return CallError::MemoryExceeded { bytes_max: self.limits.memory_bytes_max };
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => CallError::DeadlineExceeded,
+            Some(trap) => CallError::Trapped(trap.to_string()),
+            None => CallError::Trapped(format!("{error:#}")),
+        }
+    }
+}
+
+/// Epochs until a deadline: rounded up, and one more because the current epoch is already partly over.
+fn ticks(deadline: Duration) -> u64 {
+    let ticks = deadline.as_nanos().div_ceil(TICK.as_nanos());
+    // Far beyond any deadline, and small enough that adding it to an epoch cannot overflow.
+    u64::try_from(ticks).unwrap_or(u64::MAX).min(u64::MAX / 4) + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A deadline must never come early, and an absurd one must not wrap around to now.
+    #[test]
+    fn deadlines_round_up() {
+        assert_eq!(ticks(Duration::ZERO), 1);
+        assert_eq!(ticks(Duration::from_nanos(1)), 2);
+        assert_eq!(ticks(TICK * 4), 5);
+        assert!(ticks(Duration::MAX) < u64::MAX / 2);
+    }
+}

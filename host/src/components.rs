@@ -1,0 +1,207 @@
+//! The built components on disk: found by their manifest, opened from their native code.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::cache::Entry;
+use crate::engine::Engine;
+
+/// Name of the file that lists the components of a folder.
+const MANIFEST: &str = "manifest.json";
+
+/// Why a component cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArtefactError {
+    /// A file is not there.
+    #[error("{} is missing; build the components with `cargo xtask components`", .path.display())]
+    Missing {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The manifest is not one, or does not name the component.
+    #[error("{} cannot be used: {reason}; build the components anew with `cargo xtask components`", .path.display())]
+    Manifest {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A component's bytes are not those that the manifest names.
+    #[error("{} is damaged; build the components anew with `cargo xtask components`", .path.display())]
+    Damaged {
+        /// Which.
+        path: PathBuf,
+    },
+    /// The bytes are whole and cannot be compiled here.
+    #[error("{name} cannot be compiled for this machine: {reason}")]
+    Compile {
+        /// Which component.
+        name: String,
+        /// The compiler's words.
+        reason: String,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {}", .path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What the manifest says about one component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestEntry {
+    /// SHA-256 of the `.wasm`, lowercase hex.
+    pub sha256: String,
+    /// Its length.
+    pub bytes: u64,
+    /// Identity of the model baked in, for an embedding component.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+}
+
+/// A folder of components: `manifest.json`, `<name>.wasm`, and their native code under `cache/`.
+#[derive(Debug, Clone)]
+pub struct Components {
+    dir: PathBuf,
+    manifest: BTreeMap<String, ManifestEntry>,
+}
+
+impl Components {
+    /// Reads the folder's manifest.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Missing`] and [`ArtefactError::Manifest`] when the folder was not built; [`ArtefactError::Io`].
+    pub fn open(dir: &Path) -> Result<Components, ArtefactError> {
+        let path = dir.join(MANIFEST);
+        let bytes = read(&path)?;
+        let manifest = serde_json::from_slice(&bytes)
+            .map_err(|error| ArtefactError::Manifest { path, reason: error.to_string() })?;
+        Ok(Components { dir: dir.to_owned(), manifest })
+    }
+
+    /// What the folder holds, by name.
+    pub fn manifest(&self) -> &BTreeMap<String, ManifestEntry> {
+        &self.manifest
+    }
+
+    /// The embedding component with its weights.
+    ///
+    /// # Errors
+    /// See [`ArtefactError`]. Damaged native code is no error: it is compiled again.
+    pub fn embedding(&self, engine: &Engine) -> Result<Component, ArtefactError> {
+        self.component(engine, "embedding")
+    }
+
+    /// The query component, without documents.
+    ///
+    /// # Errors
+    /// As [`Components::embedding`].
+    pub fn query(&self, engine: &Engine) -> Result<Component, ArtefactError> {
+        self.component(engine, "query")
+    }
+
+    /// The geometry component.
+    ///
+    /// # Errors
+    /// As [`Components::embedding`].
+    pub fn geometry(&self, engine: &Engine) -> Result<Component, ArtefactError> {
+        self.component(engine, "geometry")
+    }
+
+    /// A component by its name in the manifest. Its `.wasm` is read only when its native code is not there: a start then
+    /// costs checking and mapping the code.
+    ///
+    /// # Errors
+    /// As [`Components::embedding`].
+    pub fn component(&self, engine: &Engine, name: &str) -> Result<Component, ArtefactError> {
+        let entry = self.manifest.get(name).ok_or_else(|| ArtefactError::Manifest {
+            path: self.dir.join(MANIFEST),
+            reason: format!("it does not name the component `{name}`"),
+        })?;
+        let path = self.dir.join(format!("{name}.wasm"));
+        let length = fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len();
+        if length != entry.bytes {
+            return Err(ArtefactError::Damaged { path });
+        }
+        let cached = Entry::new(&self.dir.join("cache"), name, &entry.sha256, engine);
+        if let Some(wasm) = cached.load(engine) {
+            return Ok(Component { wasm });
+        }
+        let bytes = read(&path)?;
+        if hex::encode(Sha256::digest(&bytes)) != entry.sha256 {
+            return Err(ArtefactError::Damaged { path });
+        }
+        compile_into(&cached, engine, name, &bytes)
+    }
+}
+
+/// A component that is compiled and ready for instances. Clones share the code.
+#[derive(Clone)]
+pub struct Component {
+    wasm: wasmtime::component::Component,
+}
+
+impl std::fmt::Debug for Component {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Component").finish_non_exhaustive()
+    }
+}
+
+impl Component {
+    /// Compiles a component for this process only.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Compile`] when the bytes are not a component that this machine can run.
+    pub fn compile(engine: &Engine, name: &str, wasm: &[u8]) -> Result<Component, ArtefactError> {
+        let compiled = wasmtime::component::Component::from_binary(engine.wasm(), wasm);
+        compiled.map(|wasm| Component { wasm }).map_err(|error| uncompilable(name, &error))
+    }
+
+    /// Opens a component whose native code is kept in `cache_dir`, and compiles it into there when it is not: for snapshots
+    /// of segments, which no manifest names. The code is mapped from its file, so the folder must be on a disk; memory
+    /// file systems lose the sharing between instances.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Compile`] when the bytes are not a component that this machine can run.
+    pub fn open(engine: &Engine, cache_dir: &Path, name: &str, wasm: &[u8]) -> Result<Component, ArtefactError> {
+        let entry = Entry::new(cache_dir, name, &hex::encode(Sha256::digest(wasm)), engine);
+        match entry.load(engine) {
+            Some(wasm) => Ok(Component { wasm }),
+            None => compile_into(&entry, engine, name, wasm),
+        }
+    }
+
+    pub(crate) fn wasm(&self) -> &wasmtime::component::Component {
+        &self.wasm
+    }
+}
+
+fn compile_into(entry: &Entry, engine: &Engine, name: &str, wasm: &[u8]) -> Result<Component, ArtefactError> {
+    entry.compile(engine, wasm).map(|wasm| Component { wasm }).map_err(|error| uncompilable(name, &error))
+}
+
+fn uncompilable(name: &str, error: &wasmtime::Error) -> ArtefactError {
+    ArtefactError::Compile { name: name.to_owned(), reason: format!("{error:#}") }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ArtefactError> {
+    fs::read(path).map_err(|source| unreadable(path, source))
+}
+
+fn unreadable(path: &Path, source: io::Error) -> ArtefactError {
+    let path = path.to_owned();
+    if source.kind() == io::ErrorKind::NotFound {
+        ArtefactError::Missing { path }
+    } else {
+        ArtefactError::Io { path, source }
+    }
+}
