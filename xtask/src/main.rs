@@ -1,1 +1,49 @@
-fn main(){}
+//! `cargo xtask`: the same commands at the desk and in CI.
+//!
+//! `up` runs the main job, `test` runs every test; `components`, `fetch` and `bench` are their parts and the benchmarks.
+
+mod bench;
+mod components;
+mod fetch;
+mod paths;
+mod run;
+mod tests;
+mod up;
+
+use clap::{Parser, Subcommand};
+
+/// Builds, runs, tests and measures Skerry.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds everything, starts a node, imports the sample, asks three questions, and keeps the node running.
+    Up(up::UpArguments),
+    /// Runs every test.
+    Test {
+        /// Passed on to `cargo test`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Measures what docs/benchmarks.md reports and writes target/skerry/bench.json.
+    Bench(bench::BenchArguments),
+    /// Builds and bakes the components into target/skerry/components.
+    Components,
+    /// Fetches the model and the sample data by pinned hash into target/skerry.
+    Fetch,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Up(arguments) => up::up(&arguments),
+        Command::Test { arguments } => tests::test(&arguments),
+        Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Components => components::build(),
+        Command::Fetch => fetch::fetch(),
+    }
+}

@@ -1,0 +1,16 @@
+//! `cargo xtask test`: what the tests need, then every test.
+
+use crate::run::{cargo, run};
+use crate::{components, fetch, paths};
+
+/// Builds the components and runs the tests of the whole workspace.
+pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
+    components::build()?;
+    let sample = fetch::sample()?;
+    let mut test = cargo();
+    test.args(["test", "--workspace"]).args(arguments);
+    test.env("SKERRY_COMPONENTS", paths::components());
+    test.env("SKERRY_MODEL_DIR", paths::model());
+    test.env("SKERRY_SAMPLE", sample);
+    run(&mut test)
+}
