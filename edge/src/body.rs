@@ -1,6 +1,6 @@
 //! The JSON shapes of the API. The OpenAPI description is generated from these types.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -20,11 +20,11 @@ pub struct RecordBody {
     pub text: String,
     /// Structured content. Objects merge field by field when replicas meet, arrays and scalars as a whole.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schema(value_type = BTreeMap<String, Value>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
     pub data: Map<String, Value>,
     /// About the record: source, author, time. Merges as `data` does. With `data` at most 256 KiB as JSON.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
-    #[schema(value_type = BTreeMap<String, Value>)]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
     pub metadata: Map<String, Value>,
     /// Named contexts that the record belongs to; at most 64.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]

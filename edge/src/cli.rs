@@ -1,0 +1,205 @@
+//! The command line. Every command is a client of the HTTP API: of the node at `--url`, of the node that serves `--data`, or
+//! of the folder itself, opened in this process.
+
+mod client;
+mod expression;
+mod publish;
+mod show;
+mod transfer;
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use serde_json::Value;
+
+use crate::api::ApiConfig;
+use crate::auth::{self, ApiKeys};
+use crate::logging;
+use crate::node::{Node, NodeConfig};
+use crate::serve::{self, ServeConfig};
+use client::{Client, Refused};
+
+const EXAMPLES: &str = "\
+Examples:
+  skerry publish notes/                      every .md, .txt, .json and .jsonl below a folder
+  echo '{\"key\":\"a\",\"text\":\"High water at noon\"}' | skerry publish -
+  skerry query \"when is the tide high\"       by meaning and by words
+  skerry serve                               a node on http://127.0.0.1:8787
+  skerry sync http://127.0.0.1:8788          make this replica and that one equal
+
+Without --url, commands work on the folder --data: through the node that serves it if there is one, else directly,
+offline. All of them work without a network; only `sync` talks to another machine.";
+
+/// A local-first store of semantic context: publish records, find them by meaning, words and filters, sync replicas.
+#[derive(Debug, Parser)]
+#[command(name = "skerry", version, after_help = EXAMPLES, arg_required_else_help = true)]
+struct Arguments {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+struct Globals {
+    /// The replica's folder [default: skerry in the user's data folder].
+    #[arg(long, global = true, env = "SKERRY_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The folder with the built components [default: beside the program].
+    #[arg(long, global = true, env = "SKERRY_COMPONENTS", value_name = "DIR")]
+    components: Option<PathBuf>,
+    /// Work on the node at this address instead of a folder.
+    #[arg(long, global = true, env = "SKERRY_URL")]
+    url: Option<String>,
+    /// API key: of the node to talk to, or for `serve` the one to ask for.
+    #[arg(long, global = true, env = "SKERRY_API_KEY", hide_env_values = true, value_name = "KEY")]
+    api_key: Option<String>,
+    /// The project.
+    #[arg(long, short, global = true, env = "SKERRY_PROJECT", default_value = "default")]
+    project: String,
+    /// Answer in JSON; errors too, on standard error.
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a replica over HTTP until Ctrl-C.
+    ///
+    /// Listens on this machine only, unless an API key is given: then every request must bring it as
+    /// `Authorization: Bearer KEY` or `X-API-Key: KEY`. The API is described at /api/v1/openapi.json.
+    Serve(ServeArguments),
+    /// Publish records from JSON, JSONL, Markdown, plain text, folders or standard input.
+    ///
+    /// A record is {"key": .., "text": .., "data": {..}, "metadata": {..}, "layers": [..], "links": [..]}; only the key is
+    /// required. Publishing a key again replaces its record. When this ends without an error, everything is on disk.
+    Publish(publish::PublishArguments),
+    /// Find records by meaning, words and filters.
+    Query(show::QueryArguments),
+    /// Print a record as JSON.
+    Get {
+        /// Its key.
+        key: String,
+    },
+    /// Delete records; keys that are not there are passed over.
+    Delete {
+        /// Their keys.
+        #[arg(required = true)]
+        keys: Vec<String>,
+    },
+    /// Make this replica and another node's equal: both get what the other has.
+    ///
+    /// Whatever was published, changed and deleted on both while they were apart is merged; afterwards both name the same
+    /// version and answer every query the same.
+    Sync(transfer::SyncArguments),
+    /// Import an export, or the CWE catalogue.
+    Import(transfer::ImportArguments),
+    /// Export a project as JSON Lines.
+    Export(transfer::ExportArguments),
+    /// Show the node, its projects and how far their indexes are.
+    Status,
+}
+
+#[derive(Debug, Args)]
+struct ServeArguments {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8787")]
+    listen: SocketAddr,
+    /// Instances of the embedding component [default: one per core].
+    #[arg(long, value_name = "N")]
+    embedders: Option<usize>,
+}
+
+impl Globals {
+    fn node_config(&self, embedders: Option<usize>) -> anyhow::Result<NodeConfig> {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let data_dir = match &self.data {
+            Some(dir) => dir.clone(),
+            None => default_data_dir()?,
+        };
+        let embedder_instances = embedders.unwrap_or_else(cores);
+        Ok(NodeConfig { data_dir, components_dir: self.components.clone(), embedder_instances })
+    }
+
+    fn client(&self) -> anyhow::Result<Client> {
+        match &self.url {
+            Some(url) => Ok(Client::remote(url, self.api_key.as_deref())),
+            None => Client::for_folder(&self.node_config(None)?, self.api_key.as_deref()),
+        }
+    }
+}
+
+fn default_data_dir() -> anyhow::Result<PathBuf> {
+    let base = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|dir| dir.is_absolute());
+    let base = base.or_else(|| std::env::home_dir().map(|home| home.join(".local/share")));
+    Ok(base.context("there is no home folder; name a folder with --data")?.join("skerry"))
+}
+
+/// Runs the command line; the exit code is 0 when it did what was asked, 1 when not, 2 when it was asked wrongly.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let json = arguments.globals.json;
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            report(&error, json);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let globals = arguments.globals;
+    match arguments.command {
+        Command::Serve(serve) => serve_node(&globals, &serve),
+        Command::Publish(publish) => publish::publish(&globals, &publish),
+        Command::Query(query) => show::query(&globals, &query),
+        Command::Get { key } => show::get(&globals, &key),
+        Command::Delete { keys } => show::delete(&globals, &keys),
+        Command::Sync(sync) => transfer::sync(&globals, &sync),
+        Command::Import(import) => transfer::import(&globals, &import),
+        Command::Export(export) => transfer::export(&globals, &export),
+        Command::Status => show::status(&globals),
+    }
+}
+
+fn serve_node(globals: &Globals, arguments: &ServeArguments) -> anyhow::Result<()> {
+    logging::init();
+    let api_keys = ApiKeys::new(globals.api_key.as_deref());
+    // Before anything is opened: a refusal must leave nothing behind.
+    auth::check_listen(arguments.listen, &api_keys)?;
+    let node = Node::open(&globals.node_config(arguments.embedders)?)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
+    let config = ServeConfig { listen: arguments.listen, api: ApiConfig { api_keys } };
+    runtime.block_on(serve::serve(node, config))
+}
+
+fn report(error: &anyhow::Error, json: bool) {
+    let refused = error.downcast_ref::<Refused>();
+    if json {
+        let problem = refused.map_or_else(|| serde_json::json!({ "title": "failed", "detail": format!("{error:#}") }), |refused| refused.0.clone());
+        eprintln!("{problem}");
+        return;
+    }
+    eprintln!("skerry: {error:#}");
+    let more = refused.and_then(|refused| refused.0["errors"].as_array());
+    for entry in more.into_iter().flatten().skip(1).take(10) {
+        eprintln!("  record {} ({}): {}", entry["index"], entry["key"], entry["detail"].as_str().unwrap_or_default());
+    }
+}
+
+fn print_json(value: &Value) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{value:#}").context("write the answer")
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let kind = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    error.chain().filter_map(kind).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
+}

@@ -1,0 +1,218 @@
+//! Files that people publish, turned into records.
+//!
+//! A file is read whole before anything of it is published: a mistake on its last line publishes nothing of it.
+
+pub mod cwe;
+mod json;
+mod markdown;
+
+use std::path::{Path, PathBuf};
+
+use crate::body::RecordBody;
+
+/// Bytes of one input file at most.
+const FILE_BYTES_MAX: u64 = 1 << 30;
+
+/// How a file is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// By its name's ending; standard input by its first character.
+    Auto,
+    /// One record, a list of records, or `{"records": [..]}`.
+    Json,
+    /// A record a line.
+    Jsonl,
+    /// One record: text without markup, title and headings as data, links to other Markdown files as links.
+    Markdown,
+    /// One record: the text as it is.
+    Text,
+}
+
+/// A file that cannot be published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InputError {
+    /// It cannot be read.
+    #[error("{file}: {reason}")]
+    Read {
+        /// The file.
+        file: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// It is not in the format that it should be in.
+    #[error("{file}:{line}:{column}: {reason}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1; 0 when it is not known.
+        column: usize,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Input {
+    /// Records, in the order of the files.
+    pub records: Vec<RecordBody>,
+    /// Files that were passed over, and why.
+    pub skipped: Vec<(PathBuf, String)>,
+}
+
+/// Reads a file, or a folder with everything in it (hidden files aside).
+///
+/// # Errors
+/// [`InputError`] for a file that was named. Inside a folder, files of unknown kinds are skipped and listed.
+pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
+    let mut input = Input::default();
+    if path.is_dir() {
+        for file in files_below(path)? {
+            let key = key_of(&file, path);
+            match kind_of(&file) {
+                None => input.skipped.push((file, "not .md, .txt, .json or .jsonl".to_owned())),
+                Some(kind) => match read_text(&file) {
+                    Ok(text) => input.records.extend(parse(&text, kind, &file.display().to_string(), &key)?),
+                    Err(reason) => input.skipped.push((file, reason)),
+                },
+            }
+        }
+        return Ok(input);
+    }
+    let file = path.display().to_string();
+    let text = read_text(path).map_err(|reason| InputError::Read { file: file.clone(), reason })?;
+    let kind = match format {
+        Format::Auto => kind_of(path).unwrap_or(Format::Text),
+        other => other,
+    };
+    input.records = parse(&text, kind, &file, &key_of(path, path.parent().unwrap_or(Path::new(""))))?;
+    Ok(input)
+}
+
+/// Reads records from a text, for instance standard input.
+///
+/// # Errors
+/// [`InputError::Syntax`].
+pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Vec<RecordBody>, InputError> {
+    let kind = match (format, text.trim_start().chars().next()) {
+        (Format::Auto, Some('[')) => Format::Json,
+        // A record on one line is JSON Lines too; one over several lines is not.
+        (Format::Auto, Some('{')) if is_json_lines(text) => Format::Jsonl,
+        (Format::Auto, Some('{')) => Format::Json,
+        (Format::Auto, _) => Format::Text,
+        (other, _) => other,
+    };
+    parse(text, kind, "(standard input)", key)
+}
+
+fn is_json_lines(text: &str) -> bool {
+    let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+    let whole = |line: &str| serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok();
+    lines.next().is_some_and(whole) && lines.next().is_some()
+}
+
+fn parse(text: &str, kind: Format, file: &str, key: &str) -> Result<Vec<RecordBody>, InputError> {
+    match kind {
+        Format::Json => json::document(text, file),
+        Format::Jsonl => json::lines(text, file),
+        Format::Markdown => Ok(vec![markdown::record(text, key)]),
+        Format::Text | Format::Auto => Ok(vec![plain(key, text)]),
+    }
+}
+
+/// A record of text alone.
+pub fn plain(key: &str, text: &str) -> RecordBody {
+    RecordBody {
+        key: key.to_owned(),
+        text: text.to_owned(),
+        data: serde_json::Map::new(),
+        metadata: serde_json::Map::new(),
+        layers: std::collections::BTreeSet::new(),
+        links: Vec::new(),
+    }
+}
+
+fn kind_of(path: &Path) -> Option<Format> {
+    let ending = path.extension()?.to_str()?.to_ascii_lowercase();
+    match ending.as_str() {
+        "md" | "markdown" => Some(Format::Markdown),
+        "txt" | "text" => Some(Format::Text),
+        "json" => Some(Format::Json),
+        "jsonl" | "ndjson" => Some(Format::Jsonl),
+        _ => None,
+    }
+}
+
+/// The path below the folder that was named, with `/` on every system.
+fn key_of(file: &Path, root: &Path) -> String {
+    let below = file.strip_prefix(root).unwrap_or(file);
+    let parts: Vec<String> = below.iter().map(|part| part.to_string_lossy().into_owned()).collect();
+    parts.join("/")
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    let length = std::fs::metadata(path).map_err(|error| error.to_string())?.len();
+    if length > FILE_BYTES_MAX {
+        return Err(format!("it has {length} bytes; at most {FILE_BYTES_MAX} are read. Split it"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
+    let text = String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 ({error})"))?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn files_below(dir: &Path) -> Result<Vec<PathBuf>, InputError> {
+    let failed = |error: std::io::Error| InputError::Read { file: dir.display().to_string(), reason: error.to_string() };
+    let mut entries: Vec<_> = std::fs::read_dir(dir).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    let mut files = Vec::new();
+    for entry in entries {
+        if entry.file_name().to_string_lossy().starts_with('.') {
+            continue;
+        }
+        // Links are not followed: a loop of them would never end.
+        let kind = entry.file_type().map_err(failed)?;
+        if kind.is_dir() {
+            files.extend(files_below(&entry.path())?);
+        } else if kind.is_file() {
+            files.push(entry.path());
+        }
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder gives keys that are the same on every machine, and says what it left out.
+    #[test]
+    fn a_folder_is_read_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("sub")).unwrap();
+        std::fs::write(dir.path().join("b.txt"), "\u{feff}plain").unwrap();
+        std::fs::write(dir.path().join("sub/a.md"), "# Title\n\nBody").unwrap();
+        std::fs::write(dir.path().join("c.bin"), [0, 159]).unwrap();
+        std::fs::write(dir.path().join("d.txt"), [0xff, 0xfe]).unwrap();
+        std::fs::write(dir.path().join(".hidden.txt"), "no").unwrap();
+        let input = read_path(dir.path(), Format::Auto).unwrap();
+        let keys: Vec<&str> = input.records.iter().map(|record| record.key.as_str()).collect();
+        assert_eq!(keys, ["b.txt", "sub/a.md"]);
+        assert_eq!(input.records[0].text, "plain");
+        let skipped: Vec<String> = input.skipped.iter().map(|(path, _)| key_of(path, dir.path())).collect();
+        assert_eq!(skipped, ["c.bin", "d.txt"]);
+    }
+
+    /// Standard input has no name to tell its format by.
+    #[test]
+    fn a_stream_is_recognised() {
+        let count = |text: &str| read_stream(text, Format::Auto, "-").map(|records| records.len());
+        assert_eq!(count("[{\"key\":\"a\"},{\"key\":\"b\"}]").unwrap(), 2);
+        assert_eq!(count("{\"key\":\"a\"}\r\n\r\n{\"key\":\"b\"}\n").unwrap(), 2);
+        assert_eq!(count("{\n\"key\":\"a\"\n}").unwrap(), 1);
+        assert_eq!(count("{\"records\":[{\"key\":\"a\"}]}").unwrap(), 1);
+        assert_eq!(read_stream("just words", Format::Auto, "k").unwrap()[0].text, "just words");
+    }
+}

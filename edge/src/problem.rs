@@ -254,7 +254,7 @@ impl From<QueryError> for Problem {
                     None => problem,
                 }
             }
-            QueryError::Invalid(reason) => Problem::new(Kind::InvalidQuery, reason),
+            QueryError::Invalid(reason) => Problem::new(Kind::InvalidQuery, format!("{reason}.")),
             QueryError::Call(error) => error.into(),
             other => Problem::internal(&other),
         }

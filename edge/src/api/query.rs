@@ -17,10 +17,10 @@ use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
 /// Characters of a query's text at most.
-pub const TEXT_CHARS_MAX: usize = 8_192;
+const TEXT_CHARS_MAX: usize = 8_192;
 
 /// Hits at most.
-pub const K_MAX: u32 = 1_000;
+const K_MAX: u32 = 1_000;
 
 const K_DEFAULT: u32 = 10;
 
@@ -47,11 +47,11 @@ pub(super) async fn query(
 
 /// Where a query's time went, in milliseconds.
 #[derive(Debug, Clone, Copy)]
-pub struct Timing {
+struct Timing {
     /// Embedding the text.
-    pub embed_ms: f64,
+    embed_ms: f64,
     /// Searching the segment and fetching the records.
-    pub search_ms: f64,
+    search_ms: f64,
 }
 
 impl Timing {
@@ -64,7 +64,7 @@ impl Timing {
 ///
 /// # Errors
 /// A [`Problem`] that names the fault.
-pub fn answer(node: &Node, project: &ProjectName, body: QueryBody) -> Result<(Answer, Timing), Problem> {
+fn answer(node: &Node, project: &ProjectName, body: QueryBody) -> Result<(Answer, Timing), Problem> {
     let started = std::time::Instant::now();
     // Before any work: an unknown project must not cost an embedding.
     node.replica().sequence(project)?;

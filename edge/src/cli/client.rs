@@ -1,0 +1,151 @@
+//! The command line's way to the API: over HTTP to a node, or in this process when no node has the folder open.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use serde_json::Value;
+use tower::ServiceExt;
+
+use crate::api::{self, ApiConfig};
+use crate::node::{Node, NodeConfig};
+use crate::serve::Notice;
+
+/// Characters of a path segment that are written as `%XX`.
+const SEGMENT: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?').add(b'[').add(b'\\')
+        .add(b']').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+
+/// A name as a segment of a path.
+pub(super) fn segment(name: &str) -> String {
+    match name {
+        // Dots alone would be taken for the folder itself or the one above.
+        "." => "%2E".to_owned(),
+        ".." => "%2E%2E".to_owned(),
+        other => utf8_percent_encode(other, SEGMENT).to_string(),
+    }
+}
+
+/// An error that the API answered with: the problem, for people and for `--json`.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) Value);
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = |name: &str| self.0[name].as_str().unwrap_or_default();
+        write!(f, "{}: {}", text("title"), text("detail"))
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Talks to the API.
+pub(super) enum Client {
+    /// A node in this process.
+    Local { router: Router, runtime: tokio::runtime::Runtime },
+    /// A node somewhere else.
+    Remote { agent: ureq::Agent, url: String, api_key: Option<String> },
+}
+
+impl Client {
+    /// A client of the node at an address.
+    pub(super) fn remote(url: &str, api_key: Option<&str>) -> Client {
+        let config = ureq::Agent::config_builder()
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .http_status_as_error(false)
+            .build();
+        Client::Remote {
+            agent: config.into(),
+            url: url.trim_end_matches('/').to_owned(),
+            api_key: api_key.map(str::to_owned),
+        }
+    }
+
+    /// A client of the node that serves a folder, or of the folder itself.
+    pub(super) fn for_folder(config: &NodeConfig, api_key: Option<&str>) -> anyhow::Result<Client> {
+        if let Some(running) = serving(&config.data_dir, api_key) {
+            return Ok(running);
+        }
+        let node = Node::open(config)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        Ok(Client::Local { router: api::router(Arc::clone(&node), &ApiConfig::default()), runtime })
+    }
+
+    /// Sends a request and reads the JSON answer.
+    pub(super) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
+        let (status, bytes) = match self {
+            Client::Local { router, runtime } => runtime.block_on(ask_router(router.clone(), method, path, body))?,
+            Client::Remote { agent, url, api_key } => ask_node(agent, url, api_key.as_deref(), method, path, body)?,
+        };
+        let answer: Value = serde_json::from_slice(&bytes)
+            .with_context(|| format!("the answer (status {status}) is not JSON; is it a Skerry node?"))?;
+        if (200..300).contains(&status) {
+            return Ok(answer);
+        }
+        if answer["type"].is_string() {
+            return Err(Refused(answer).into());
+        }
+        bail!("the node answered with status {status}");
+    }
+}
+
+/// The node that serves a folder, if one does.
+fn serving(data_dir: &Path, api_key: Option<&str>) -> Option<Client> {
+    let notice = Notice::read(data_dir)?;
+    let client = Client::remote(&notice.address, api_key);
+    // The notice may be of a node that was killed, and its port may serve something else by now.
+    let health = client.call("GET", "/api/v1/health", None).ok()?;
+    (health["status"].is_string() && health["version"].is_string()).then_some(client)
+}
+
+async fn ask_router(router: Router, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Vec<u8>)> {
+    let mut request = http::Request::builder().method(method).uri(path);
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
+    let response = router.oneshot(request.body(body)?).await.context("ask the node")?;
+    let status = response.status().as_u16();
+    let bytes = response.into_body().collect().await.context("read the answer")?.to_bytes();
+    Ok((status, bytes.to_vec()))
+}
+
+fn ask_node(
+    agent: &ureq::Agent,
+    url: &str,
+    api_key: Option<&str>,
+    method: &str,
+    path: &str,
+    body: Option<&Value>,
+) -> anyhow::Result<(u16, Vec<u8>)> {
+    let mut request = http::Request::builder().method(method).uri(format!("{url}{path}"));
+    if let Some(key) = api_key {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    if body.is_some() {
+        request = request.header("content-type", "application/json");
+    }
+    let body = body.map(ToString::to_string).unwrap_or_default();
+    let sent = agent.run(request.body(body)?);
+    let mut response = sent.with_context(|| format!("cannot reach the node at {url}; is `skerry serve` running there?"))?;
+    let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().context("read the answer")?;
+    Ok((response.status().as_u16(), bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segment;
+
+    /// Keys may hold anything but control characters; the path must name exactly that key.
+    #[test]
+    fn keys_survive_the_path() {
+        assert_eq!(segment("a/b c?d#e%f"), "a%2Fb%20c%3Fd%23e%25f");
+        assert_eq!(segment(".."), "%2E%2E");
+        assert_eq!(segment("CWE-79"), "CWE-79");
+    }
+}

@@ -1,0 +1,135 @@
+//! `skerry publish` and what it shares with `skerry import`: batches with progress.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde_json::{Value, json};
+
+use super::client::{Client, segment};
+use super::{Globals, print_json};
+use crate::body::RecordBody;
+use crate::input::{self, Format};
+
+/// Records of one request: large enough to fill both cores, small enough for the bar to move.
+const BATCH: usize = 64;
+
+/// What to publish.
+#[derive(Debug, clap::Args)]
+pub(super) struct PublishArguments {
+    /// Files, folders, or `-` for standard input.
+    #[arg(required_unless_present = "text")]
+    paths: Vec<PathBuf>,
+    /// How to read them.
+    #[arg(long, value_enum, default_value_t = Format::Auto)]
+    format: Format,
+    /// Publish this text as one record, under --key.
+    #[arg(long, requires = "key", conflicts_with = "paths")]
+    text: Option<String>,
+    /// Key of the record from --text or from plain text on standard input.
+    #[arg(long)]
+    key: Option<String>,
+}
+
+/// Runs `skerry publish`.
+pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow::Result<()> {
+    let (records, skipped) = gather(arguments)?;
+    for (path, reason) in &skipped {
+        eprintln!("skipped {}: {reason}", path.display());
+    }
+    if records.is_empty() {
+        bail!("there is nothing to publish in what was named");
+    }
+    let client = globals.client()?;
+    ensure_project(globals, &client, "")?;
+    let done = publish_all(globals, &client, &records)?;
+    if globals.json {
+        return print_json(&json!({ "published": records.len(), "skipped": skipped.len(), "changed": done.changed,
+            "version": done.version, "sequence": done.sequence }));
+    }
+    println!("published {} records ({} changed) to {}, version {}", records.len(), done.changed, globals.project, done.short());
+    Ok(())
+}
+
+fn gather(arguments: &PublishArguments) -> anyhow::Result<(Vec<RecordBody>, Vec<(PathBuf, String)>)> {
+    if let (Some(text), Some(key)) = (&arguments.text, &arguments.key) {
+        return Ok((vec![input::plain(key, text)], Vec::new()));
+    }
+    let (mut records, mut skipped) = (Vec::new(), Vec::new());
+    for path in &arguments.paths {
+        if path == Path::new("-") {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).context("read standard input as UTF-8")?;
+            let key = arguments.key.as_deref().unwrap_or("stdin");
+            records.extend(input::read_stream(&text, arguments.format, key)?);
+        } else {
+            let found = input::read_path(path, arguments.format)?;
+            records.extend(found.records);
+            skipped.extend(found.skipped);
+        }
+    }
+    Ok((records, skipped))
+}
+
+/// Creates the project when it is not there, and says so.
+pub(super) fn ensure_project(globals: &Globals, client: &Client, description: &str) -> anyhow::Result<()> {
+    let path = format!("/api/v1/projects/{}", segment(&globals.project));
+    let known = client.call("GET", "/api/v1/projects", None)?;
+    let exists = known["projects"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == globals.project.as_str()));
+    if !exists || !description.is_empty() {
+        client.call("PUT", &path, Some(&json!({ "description": description })))?;
+    }
+    if !exists && !globals.json {
+        eprintln!("created the project {}", globals.project);
+    }
+    Ok(())
+}
+
+/// What publishing all batches did.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) changed: u64,
+    pub(super) version: String,
+    pub(super) sequence: u64,
+}
+
+impl Done {
+    /// The start of the version, for people.
+    pub(super) fn short(&self) -> &str {
+        self.version.get(..12).unwrap_or(&self.version)
+    }
+}
+
+/// Publishes records in batches, with a bar on a terminal. When one fails, says how many are published.
+pub(super) fn publish_all(globals: &Globals, client: &Client, records: &[RecordBody]) -> anyhow::Result<Done> {
+    let path = format!("/api/v1/projects/{}/records", segment(&globals.project));
+    let bar = progress_bar(records.len() as u64, "publishing");
+    let mut done = Done::default();
+    for batch in records.chunks(BATCH) {
+        let answer = client.call("POST", &path, Some(&json!({ "records": batch }))).map_err(|error| {
+            let position = bar.position();
+            bar.abandon();
+            let total = records.len();
+            error.context(format!("{position} of {total} records are published; the batch behind them was refused"))
+        })?;
+        bar.inc(batch.len() as u64);
+        done.changed += answer["changed"].as_u64().unwrap_or(0);
+        done.sequence = answer["sequence"].as_u64().unwrap_or(0);
+        done.version = text(&answer, "version");
+    }
+    bar.finish_and_clear();
+    Ok(done)
+}
+
+/// A member of an answer as text.
+pub(super) fn text(answer: &Value, name: &str) -> String {
+    answer[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// A bar on standard error; nothing where that is not a terminal.
+pub(super) fn progress_bar(total: u64, what: &'static str) -> ProgressBar {
+    let template = "{msg} {bar:30} {pos}/{len} records, {per_sec}, {eta} left";
+    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style).with_message(what)
+}

@@ -1,0 +1,101 @@
+//! Markdown: the text without its markup, the title, the headings, and links to other Markdown files.
+
+use std::collections::BTreeSet;
+
+use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use serde_json::{Map, Value, json};
+
+use crate::body::{LinkBody, MemberBody, RecordBody};
+
+/// A document as a record.
+pub(super) fn record(text: &str, key: &str) -> RecordBody {
+    let mut out = String::new();
+    let mut headings: Vec<String> = Vec::new();
+    let mut targets = BTreeSet::new();
+    let mut heading = false;
+    for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => {
+                heading = true;
+                headings.push(String::new());
+            }
+            Event::Start(Tag::Link { dest_url, .. }) => targets.extend(resolve(key, &dest_url)),
+            Event::Text(part) | Event::Code(part) => {
+                out.push_str(&part);
+                if let Some(last) = headings.last_mut().filter(|_| heading) {
+                    last.push_str(&part);
+                }
+            }
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::TableCell) => out.push(' '),
+            Event::End(TagEnd::Heading(_)) => {
+                heading = false;
+                out.push_str("\n\n");
+            }
+            Event::End(TagEnd::Paragraph | TagEnd::CodeBlock) => out.push_str("\n\n"),
+            Event::End(TagEnd::Item | TagEnd::TableRow | TagEnd::TableHead) => out.push('\n'),
+            _ => {}
+        }
+    }
+    let mut data = Map::new();
+    if let Some(title) = headings.first() {
+        data.insert("title".to_owned(), json!(title));
+        data.insert("headings".to_owned(), Value::from(headings));
+    }
+    let member = |role: &str, key: &str| MemberBody { role: role.to_owned(), key: key.to_owned() };
+    let links = targets.into_iter().map(|target| LinkBody {
+        kind: "references".to_owned(),
+        members: vec![member("subject", key), member("object", &target)],
+        weight: 1.0,
+        layers: BTreeSet::new(),
+    });
+    let links = links.collect();
+    let (metadata, layers) = (Map::new(), BTreeSet::new());
+    RecordBody { key: key.to_owned(), text: out.trim_end().to_owned(), data, metadata, layers, links }
+}
+
+/// The key of the Markdown file that a link in the file `key` leads to; none for other links.
+fn resolve(key: &str, link: &str) -> Option<String> {
+    let path = link.split(['#', '?']).next()?;
+    let ending = path.rsplit_once('.')?.1;
+    if path.contains("://") || path.starts_with('/') || !ending.eq_ignore_ascii_case("md") {
+        return None;
+    }
+    let mut parts: Vec<&str> = key.split('/').collect();
+    parts.pop();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            name => parts.push(name),
+        }
+    }
+    let decoded = percent_encoding::percent_decode_str(&parts.join("/")).decode_utf8().ok()?.into_owned();
+    (decoded != key).then_some(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is searched is what a reader sees; links between notes become links between records.
+    #[test]
+    fn markup_goes_and_links_stay() {
+        let text = "# The *tide*\n\nHigh `water` at\nnoon, see [moon](../moon.md#phase) and [web](https://a/b.md).\n\n## More\n\n- one\n- two\n";
+        let record = record(text, "sea/tide.md");
+        assert_eq!(record.text, "The tide\n\nHigh water at noon, see moon and web.\n\nMore\n\none\ntwo");
+        assert_eq!(record.data["title"], "The tide");
+        assert_eq!(record.data["headings"], json!(["The tide", "More"]));
+        let objects: Vec<&str> = record.links.iter().map(|link| link.members[1].key.as_str()).collect();
+        assert_eq!(objects, ["moon.md"]);
+    }
+
+    /// A link out of the folder is not a record of it.
+    #[test]
+    fn links_stay_inside() {
+        assert_eq!(resolve("a.md", "../../x.md"), None);
+        assert_eq!(resolve("a/b.md", "./c%20d.md"), Some("a/c d.md".to_owned()));
+        assert_eq!(resolve("a.md", "a.md"), None);
+    }
+}

@@ -1,0 +1,95 @@
+//! Serves the API until the process is told to stop.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use crate::api::{self, ApiConfig};
+use crate::auth;
+use crate::node::Node;
+
+/// Where and how to serve.
+#[derive(Debug, Clone)]
+pub struct ServeConfig {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The API's configuration.
+    pub api: ApiConfig,
+}
+
+/// What a serving node leaves in its data folder, so that commands on that folder find it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Notice {
+    /// The node's address.
+    pub address: String,
+    /// Its process.
+    pub pid: u32,
+}
+
+impl Notice {
+    fn path(data_dir: &Path) -> PathBuf {
+        data_dir.join("node.json")
+    }
+
+    /// The notice in a folder. It may be that of a node that was killed.
+    pub fn read(data_dir: &Path) -> Option<Notice> {
+        serde_json::from_slice(&std::fs::read(Notice::path(data_dir)).ok()?).ok()
+    }
+}
+
+/// Serves a node until Ctrl-C or a termination signal; answers what has been asked before it stops.
+///
+/// # Errors
+/// When the address may not be used without a key, or cannot be listened on.
+pub async fn serve(node: Arc<Node>, config: ServeConfig) -> anyhow::Result<()> {
+    auth::check_listen(config.listen, &config.api.api_keys)?;
+    let listener = TcpListener::bind(config.listen).await.with_context(|| {
+        format!("listen on {}; is another node running there? Choose another address with --listen", config.listen)
+    })?;
+    let address = listener.local_addr().context("read the address that was given")?;
+    let notice = Notice { address: format!("http://{address}"), pid: std::process::id() };
+    let notice_path = Notice::path(node.data_dir());
+    std::fs::write(&notice_path, serde_json::to_vec(&notice)?)
+        .with_context(|| format!("write {}", notice_path.display()))?;
+    let startup_ms = node.uptime().as_secs_f64() * 1e3;
+    tracing::info!(address = %notice.address, startup_ms, data_dir = %node.data_dir().display(), "listening");
+    println!("skerry listens on {}", notice.address);
+    let background = Arc::clone(&node);
+    tokio::task::spawn_blocking(move || background.warm_up());
+    let router = api::router(node, &config.api);
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopped()).await;
+    std::fs::remove_file(&notice_path).with_context(|| format!("remove {}", notice_path.display()))?;
+    tracing::info!("stopped");
+    served.context("serve")
+}
+
+async fn stopped() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(error) => {
+                tracing::warn!(%error, "termination signals end the process at once");
+                return wait(interrupt).await;
+            }
+        };
+        tokio::select! {
+            () = wait(interrupt) => {}
+            _ = terminate.recv() => {}
+        }
+    }
+    #[cfg(not(unix))]
+    wait(interrupt).await;
+}
+
+async fn wait(interrupt: impl Future<Output = std::io::Result<()>>) {
+    if let Err(error) = interrupt.await {
+        tracing::warn!(%error, "Ctrl-C ends the process at once");
+        std::future::pending::<()>().await;
+    }
+}
