@@ -90,14 +90,14 @@ impl StoreFile {
 
     /// Makes sure that every table is there, and reads the format.
     fn prepare(&self) -> Result<u32, StoreError> {
-        let format = guarded(|| self.read(|transaction| {
+        let format = self.read(|transaction| {
             let table = match transaction.open_table(META) {
                 Ok(table) => table,
                 Err(redb::TableError::TableDoesNotExist(_)) => return Ok(None),
                 Err(error) => return Err(error.into()),
             };
             Ok(table.get("format")?.map(|value| value.value().to_vec()))
-        }))?;
+        })?;
         match format {
             Some(bytes) => match <[u8; 4]>::try_from(bytes.as_slice()) {
                 Ok(bytes) => Ok(u32::from_be_bytes(bytes)),
@@ -119,8 +119,10 @@ impl StoreFile {
     pub(crate) fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let database = self.database()?;
         let Some(database) = database.as_ref() else { return Err(StoreError::Failed("closed".to_owned())) };
-        let transaction = database.begin_read()?;
-        work(&transaction)
+        guarded(|| {
+            let transaction = database.begin_read()?;
+            work(&transaction)
+        })
     }
 
     /// Runs `work` in a transaction that is on disk when this returns, or has not happened.
@@ -128,7 +130,7 @@ impl StoreFile {
         let outcome = {
             let database = self.database()?;
             let Some(database) = database.as_ref() else { return Err(StoreError::Failed("closed".to_owned())) };
-            run(database, work)
+            guarded(|| run(database, work))
         };
         if let Err(error) = &outcome {
             tracing::error!(%error, "a write to the store failed; opening it again");
@@ -175,7 +177,7 @@ fn run<T>(
     Ok(outcome)
 }
 
-/// redb checks what it reads, and panics on some kinds of damage; for whoever opens a damaged file both are the same.
+/// redb panics on some kinds of damaged pages; for whoever uses the store that is an error like any other.
 fn guarded<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
         .unwrap_or_else(|_| Err(StoreError::Damaged("its pages do not fit together".to_owned())))

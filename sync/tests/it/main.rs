@@ -1,0 +1,45 @@
+//! Tests of the replica through its public interface: models, convergence, faults.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod convergence;
+mod exchange;
+mod faults;
+mod records;
+
+use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
+
+const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+fn project() -> ProjectName {
+    ProjectName::parse("notes").unwrap()
+}
+
+fn key(name: &str) -> RecordKey {
+    RecordKey::parse(name).unwrap()
+}
+
+fn text(name: &str, text: &str) -> Record {
+    Record::text(key(name), text)
+}
+
+/// A replica in a folder of its own, with the project.
+fn replica() -> (tempfile::TempDir, Replica) {
+    let dir = tempfile::tempdir().unwrap();
+    let replica = Replica::open(dir.path()).unwrap();
+    replica.create_project(&project(), "", NOW).unwrap();
+    (dir, replica)
+}
+
+/// Everything that a replica holds.
+fn all(replica: &Replica) -> Vec<Record> {
+    replica.scan(&project(), None, usize::MAX).unwrap()
+}
+
+/// Runs a whole synchronisation; answers the number of requests.
+fn sync(here: &Replica, there: &Replica) -> u32 {
+    let mut session = here.session(&project());
+    while let Some(request) = session.next_request().unwrap() {
+        session.handle_response(&there.exchange(&project(), &request).unwrap()).unwrap();
+    }
+    session.summary().rounds
+}
