@@ -159,11 +159,27 @@ impl StoreFile {
     fn reopen(&self) {
         let mut guard = self.database.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         // The old handle holds the lock on the file: it goes first.
-        *guard = None;
+        close(guard.take());
         match open_guarded(&self.path, &self.open) {
             Ok(database) => *guard = Some(database),
             Err(error) => tracing::error!(%error, "the store does not open again yet"),
         }
+    }
+}
+
+impl Drop for StoreFile {
+    fn drop(&mut self) {
+        close(self.database.get_mut().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+    }
+}
+
+/// Closing writes a last page or two, which panics on a damaged file as reading does. What was acknowledged is on disk before.
+fn close(database: Option<Database>) {
+    if let Err(error) = guarded(|| {
+        drop(database);
+        Ok(())
+    }) {
+        tracing::error!(%error, "the store could not be closed in order; it will be repaired when it is opened again");
     }
 }
 
