@@ -21,3 +21,4 @@ pub mod node;
 pub mod peer;
 pub mod problem;
 pub mod serve;
+pub use skerry_sync::ProjectName;
