@@ -74,7 +74,20 @@ pub(crate) fn build() -> anyhow::Result<()> {
     }
     write_whole(&dir.join("manifest.json"), &serde_json::to_vec_pretty(&manifest)?)?;
     drop_old_code()?;
+    build_gateway()?;
     compile_natively()
+}
+
+/// The gateway, for hosts of `wasi:http`. It is composed there, and not run by our own host.
+fn build_gateway() -> anyhow::Result<()> {
+    const WASI: &str = "wasm32-wasip2";
+    add_target(WASI)?;
+    let target_dir = paths::target().join("guests").join("wasip2");
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--lib", "--profile", "guest", "--target", WASI, "--package", "skerry-gateway"]);
+    run(build.arg("--target-dir").arg(&target_dir)).context("build the gateway")?;
+    let component = fs::read(target_dir.join(WASI).join("guest").join("skerry_gateway.wasm")).context("read the gateway")?;
+    write_whole(&paths::components().join("gateway.wasm"), &component)
 }
 
 /// Adds a compilation target when it is missing.

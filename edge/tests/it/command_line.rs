@@ -1,0 +1,151 @@
+//! The command line as people use it, on folders without a node and through one.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use crate::process::{Server, fails, ok, run, skerry};
+
+/// Every kind of input ends up as records, offline, and is found.
+#[test]
+fn every_kind_of_input_is_published() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (data, files) = (data.path(), files.path());
+    std::fs::write(files.join("one.json"), r#"{"key": "json", "text": "A record from JSON"}"#).unwrap();
+    std::fs::write(files.join("many.jsonl"), "{\"key\":\"l1\",\"text\":\"first line\"}\r\n{\"key\":\"l2\",\"text\":\"second line\"}\n").unwrap();
+    std::fs::write(files.join("note.md"), "# Sourdough\n\nFeed the *starter* daily.").unwrap();
+    std::fs::write(files.join("plain.txt"), "The ferry leaves at six").unwrap();
+    std::fs::write(files.join("image.png"), [0x89, 0x50]).unwrap();
+    let output = run(data, &["publish", files.to_str().unwrap()]);
+    assert!(output.status.success());
+    assert!(String::from_utf8_lossy(&output.stdout).contains("published 5 records (5 changed)"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("image.png"), "what was left out is said");
+    assert!(ok(data, &["publish", files.to_str().unwrap()]).contains("(0 changed)"), "publishing again changes nothing");
+
+    let mut child = skerry().arg("--data").arg(data).args(["publish", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"[{\"key\": \"piped\", \"text\": \"from a pipe\"}]").unwrap();
+    assert!(child.wait().unwrap().success());
+    ok(data, &["publish", "--text", "Typed at the prompt", "--key", "typed"]);
+
+    let found = ok(data, &["query", "when does the boat go", "-k", "1"]);
+    assert!(found.contains("plain.txt"), "{found}");
+    let record: Value = serde_json::from_str(&ok(data, &["get", "note.md"])).unwrap();
+    assert_eq!(record["data"]["title"], "Sourdough");
+    let filtered: Value = serde_json::from_str(&ok(data, &["--json", "query", "--filter", "key ^= l"])).unwrap();
+    assert_eq!(filtered["hits"].as_array().unwrap().len(), 2);
+    assert!(ok(data, &["delete", "piped", "absent"]).contains("deleted 1 of 2"));
+    assert!(fails(data, &["get", "piped"]).contains("There is no record `piped`"));
+    assert!(ok(data, &["status"]).contains("default"));
+}
+
+/// A mistake in a file: its place, and nothing of the file published.
+#[test]
+fn a_broken_file_is_not_published() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = files.path().join("broken.jsonl");
+    std::fs::write(&file, "{\"key\":\"good\"}\n{\"key\":\"bad\",}\n").unwrap();
+    let complaint = fails(data.path(), &["publish", file.to_str().unwrap()]);
+    assert!(complaint.contains("broken.jsonl:2:14"), "{complaint}");
+    assert!(fails(data.path(), &["get", "good"]).contains("There is no project"));
+    assert!(fails(data.path(), &["publish", "absent.json"]).contains("absent.json"));
+    let json = run(data.path(), &["--json", "get", "x"]);
+    let problem: Value = serde_json::from_slice(&json.stderr).unwrap();
+    assert_eq!(problem["type"], "urn:skerry:problem:unknown-project");
+    assert_eq!(run(data.path(), &["nonsense"]).status.code(), Some(2));
+}
+
+/// What is exported from one folder is imported into another, record for record; a file cut short is not.
+#[test]
+fn an_export_is_imported() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    for (key, text) in [("a", "one"), ("b/c d", "two"), ("ü&+", "three")] {
+        ok(a.path(), &["publish", "--text", text, "--key", key]);
+    }
+    let file = a.path().join("out.jsonl");
+    let file = file.to_str().unwrap();
+    ok(a.path(), &["export", "-o", file]);
+    assert!(ok(b.path(), &["import", file]).contains("imported 3 records (3 changed)"));
+    let records = |text: String| text.lines().skip(1).take(3).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(records(ok(a.path(), &["export"])), records(ok(b.path(), &["export"])));
+    let whole = std::fs::read(file).unwrap();
+    std::fs::write(file, &whole[..whole.len() - 30]).unwrap();
+    assert!(fails(b.path(), &["import", file]).contains("cut short"));
+}
+
+/// One folder, one owner: a second node is refused with what to do; commands on the folder go through the node.
+#[test]
+fn a_second_node_is_refused() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(data.path());
+    let refused = fails(data.path(), &["serve", "--listen", "127.0.0.1:0"]);
+    assert!(refused.contains("in use by another process"), "{refused}");
+    ok(data.path(), &["publish", "--text", "through the node", "--key", "k"]);
+    let (status, record) = server.request("GET", "/projects/default/records/k", None).unwrap();
+    assert_eq!((status, record["text"].as_str()), (200, Some("through the node")));
+}
+
+/// Off loopback a key is needed; the refusal says so before anything is opened.
+#[test]
+fn listening_to_the_world_needs_a_key() {
+    let data = tempfile::tempdir().unwrap();
+    let folder = data.path().join("untouched");
+    let refused = fails(&folder, &["serve", "--listen", "0.0.0.0:0"]);
+    assert!(refused.contains("--api-key"), "{refused}");
+    assert!(!folder.exists());
+    let mut command = skerry();
+    command.arg("--data").arg(&folder).args(["--api-key", "secret", "serve", "--listen", "127.0.0.1:0"]);
+    let server = Server::spawn(command);
+    assert_eq!(server.request("GET", "/projects", None).unwrap().0, 401);
+    let with_key = skerry().args(["--url", &server.url, "--api-key", "secret", "status"]).output().unwrap();
+    assert!(with_key.status.success());
+}
+
+/// A full disk (a limit on the file's size stands for it): 507, nothing acknowledged lost, health tells, and with room
+/// again everything goes on.
+#[cfg(unix)]
+#[test]
+fn a_full_disk_is_a_clear_error() {
+    let data = tempfile::tempdir().unwrap();
+    ok(data.path(), &["publish", "--text", "before", "--key", "before"]);
+    let mut command = std::process::Command::new("bash");
+    // Writes behind the limit fail instead of killing the process, as on a full disk.
+    let script = "trap '' XFSZ; ulimit -f 6144; exec \"$0\" \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_skerry")]).arg("--data").arg(data.path());
+    command.args(["serve", "--listen", "127.0.0.1:0"]).env("SKERRY_COMPONENTS", crate::components_dir()).env("SKERRY_LOG", "off");
+    let server = Server::spawn(command);
+    let text = "word ".repeat(100_000);
+    let mut stored = Vec::new();
+    let refusal = loop {
+        let key = format!("large{}", stored.len());
+        let body = serde_json::json!({"records": [{"key": key, "text": format!("{key} {text}")}]});
+        match server.request("POST", "/projects/default/records", Some(&body)).unwrap() {
+            (200, _) => stored.push(key),
+            other => break other,
+        }
+        assert!(stored.len() < 100, "the limit was never reached");
+    };
+    assert_eq!((refusal.0, refusal.1["type"].as_str()), (507, Some("urn:skerry:problem:store-full")), "{}", refusal.1);
+    assert_eq!(server.request("GET", "/health", None).unwrap().0, 503);
+    drop(server);
+    let server = Server::start(data.path());
+    for key in stored.iter().map(String::as_str).chain(["before"]) {
+        assert_eq!(server.request("GET", &format!("/projects/default/records/{key}"), None).unwrap().0, 200, "{key}");
+    }
+    let body = serde_json::json!({"records": [{"key": "after", "text": "after"}]});
+    assert_eq!(server.request("POST", "/projects/default/records", Some(&body)).unwrap().0, 200);
+    assert_eq!(server.request("GET", "/health", None).unwrap().0, 200);
+}
+
+/// A store that was cut short is said to be damaged, with what to do, and is not replaced.
+#[test]
+fn a_store_cut_short_is_said_so() {
+    let data = tempfile::tempdir().unwrap();
+    ok(data.path(), &["publish", "--text", "x", "--key", "k"]);
+    let store = data.path().join("store.redb");
+    let length = std::fs::metadata(&store).unwrap().len();
+    std::fs::OpenOptions::new().write(true).open(&store).unwrap().set_len(length / 3).unwrap();
+    let complaint = fails(data.path(), &["get", "k"]);
+    assert!(complaint.contains("is damaged") && complaint.contains("sync it with another replica"), "{complaint}");
+    assert_eq!(std::fs::metadata(&store).unwrap().len(), length / 3, "the evidence stays");
+}

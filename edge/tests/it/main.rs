@@ -1,0 +1,91 @@
+//! Tests of the node: the API in this process, the command line and the server as real processes.
+//!
+//! The components are built by `cargo xtask components`, which `cargo xtask test` runs first.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
+
+mod api;
+mod command_line;
+mod components;
+mod crash;
+mod process;
+mod replicas;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use skerry_edge::api::{ApiConfig, router};
+use skerry_edge::node::{Node, NodeConfig};
+use tower::ServiceExt;
+
+fn components_dir() -> PathBuf {
+    let built = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/skerry/components"));
+    std::env::var_os("SKERRY_COMPONENTS").map_or(built, PathBuf::from)
+}
+
+/// A node in this process, over a folder of its own.
+struct TestNode {
+    router: Router,
+    _node: Arc<Node>,
+    _data: tempfile::TempDir,
+}
+
+impl TestNode {
+    fn new() -> TestNode {
+        TestNode::with(ApiConfig::default())
+    }
+
+    fn with(config: ApiConfig) -> TestNode {
+        let data = tempfile::tempdir().unwrap();
+        let node_config =
+            NodeConfig { data_dir: data.path().to_owned(), components_dir: Some(components_dir()), embedder_instances: 2 };
+        let node = Node::open(&node_config).expect("run `cargo xtask components` first");
+        TestNode { router: router(Arc::clone(&node), &config), _node: node, _data: data }
+    }
+
+    async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Vec<u8>) {
+        let mut request = http::Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status().as_u16();
+        (status, response.into_body().collect().await.unwrap().to_bytes().to_vec())
+    }
+
+    /// A JSON request; the path is below `/api/v1`.
+    async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
+        let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.call_text(method, path, bytes).await
+    }
+
+    async fn call_text(&self, method: &str, path: &str, body: Vec<u8>) -> (u16, Value) {
+        let headers = [("content-type", "application/json")];
+        let (status, bytes) = self.raw(method, &format!("/api/v1{path}"), &headers, body).await;
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// The type of the problem that a request is answered with, and its status.
+    async fn refused(&self, method: &str, path: &str, body: &Value) -> (u16, String) {
+        let (status, problem) = self.call(method, path, body).await;
+        assert_eq!(problem["status"], status, "{problem}");
+        assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()), "{problem}");
+        assert!(problem["request_id"].is_string(), "{problem}");
+        (status, problem["type"].as_str().unwrap().trim_start_matches("urn:skerry:problem:").to_owned())
+    }
+
+    /// A project `p` with three records.
+    async fn fill(&self) {
+        assert_eq!(self.call("PUT", "/projects/p", &json!({})).await.0, 201);
+        let records = json!({"records": [
+            {"key": "tide", "text": "High water at noon", "data": {"height": 3.2, "place": {"name": "Tobermory"}}, "layers": ["sea"]},
+            {"key": "moon", "text": "The full moon rises", "data": {"height": 384_400, "tags": ["night", "sky"]}},
+            {"key": "bread", "text": "Knead flour and yeast", "metadata": {"source": "book"}},
+        ]});
+        let (status, answer) = self.call("POST", "/projects/p/records", &records).await;
+        assert_eq!((status, &answer["changed"]), (200, &json!(3)), "{answer}");
+    }
+}
