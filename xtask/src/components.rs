@@ -52,6 +52,12 @@ pub(crate) fn build() -> anyhow::Result<()> {
     for guest in &GUESTS {
         let component = encode(guest)?;
         let inputs = inputs_of(guest, &component)?;
+        if guest.weights {
+            // Kept for tests of baking, and for whoever bakes other weights.
+            let unbaked = dir.join("unbaked");
+            fs::create_dir_all(&unbaked)?;
+            write_whole(&unbaked.join(format!("{}.wasm", guest.name)), &component)?;
+        }
         let (path, stamp) = (dir.join(format!("{}.wasm", guest.name)), dir.join(format!("{}.inputs", guest.name)));
         if fs::read(&stamp).ok().as_deref() != Some(inputs.as_bytes()) || !path.is_file() {
             let finished = if guest.weights {

@@ -1,0 +1,325 @@
+//! The segment against a plain model: every document looked at, every score computed from its definition.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use skerry_query::types::{
+    Comparison, Condition, Document, DocumentError, Field, FilterNode, Fusion, QueryError, Request, Response, Scalar,
+};
+use skerry_query::{Segment, tokenize};
+
+const WORDS: [&str; 6] = ["tide", "harbour", "pilots", "beacon", "running", "sea"];
+
+fn document() -> impl Strategy<Value = Document> {
+    let text = proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..6).prop_map(|words| words.join(" "));
+    let vector = proptest::option::weighted(0.8, proptest::collection::vec(-4_i8..=4, 8));
+    let vector = vector.prop_map(|vector| vector.map(|values| values.into_iter().map(f32::from).collect()));
+    let scalar = prop_oneof![
+        Just(Scalar::Null),
+        any::<bool>().prop_map(Scalar::Boolean),
+        (-3..3).prop_map(|number| Scalar::Number(f64::from(number))),
+        "[ab]{0,2}".prop_map(Scalar::Text),
+    ];
+    let field = (proptest::sample::select(&["data.a", "data.b"][..]), scalar)
+        .prop_map(|(path, value)| Field { path: path.to_owned(), value });
+    (0_u8..20, text, vector, proptest::collection::vec(field, 0..4)).prop_map(|(key, text, vector, fields)| Document {
+        key: format!("k{key:02}"),
+        text,
+        vector,
+        fields,
+        payload: vec![key],
+    })
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Upsert(Vec<Document>),
+    Remove(u8),
+    Compact,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => proptest::collection::vec(document(), 1..4).prop_map(Step::Upsert),
+        2 => (0_u8..20).prop_map(Step::Remove),
+        1 => Just(Step::Compact),
+    ];
+    proptest::collection::vec(step, 1..25)
+}
+
+fn comparison() -> impl Strategy<Value = Comparison> {
+    let scalar = || prop_oneof![
+        Just(Scalar::Null),
+        (-3..3).prop_map(|number| Scalar::Number(f64::from(number))),
+        "[ab]{0,2}".prop_map(Scalar::Text),
+    ];
+    prop_oneof![
+        scalar().prop_map(Comparison::Eq),
+        proptest::collection::vec(scalar(), 0..3).prop_map(Comparison::OneOf),
+        scalar().prop_map(Comparison::Less),
+        scalar().prop_map(Comparison::LessOrEqual),
+        scalar().prop_map(Comparison::Greater),
+        scalar().prop_map(Comparison::GreaterOrEqual),
+        "[ab]{0,2}".prop_map(Comparison::Prefix),
+        Just(Comparison::Exists),
+    ]
+}
+
+fn filter() -> impl Strategy<Value = Vec<FilterNode>> {
+    let node = (0_u8..6, proptest::sample::select(&["data.a", "data.b", "key"][..]), comparison(), any::<(u32, u32)>());
+    proptest::collection::vec(node, 0..6).prop_map(|nodes| {
+        let mut out: Vec<FilterNode> = Vec::new();
+        for (kind, path, comparison, (a, b)) in nodes {
+            let count = out.len() as u32;
+            out.push(match (kind, count) {
+                (0, 1..) => FilterNode::All(vec![a % count, b % count]),
+                (1, 1..) => FilterNode::Any(vec![a % count, b % count]),
+                (2, 1..) => FilterNode::Negate(a % count),
+                _ => FilterNode::Condition(Condition { path: path.to_owned(), comparison }),
+            });
+        }
+        out
+    })
+}
+
+/// What a segment should do, written for clarity.
+#[derive(Default)]
+struct Model(BTreeMap<String, Document>);
+
+fn terms(text: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    tokenize::terms(text, |term| all.push(term.to_owned()));
+    all
+}
+
+impl Model {
+    fn passes(document: &Document, nodes: &[FilterNode], root: usize) -> bool {
+        match &nodes[root] {
+            FilterNode::All(children) => children.iter().all(|&child| Model::passes(document, nodes, child as usize)),
+            FilterNode::Any(children) => children.iter().any(|&child| Model::passes(document, nodes, child as usize)),
+            FilterNode::Negate(child) => !Model::passes(document, nodes, *child as usize),
+            FilterNode::Condition(Condition { path, comparison }) => {
+                let key = [Scalar::Text(document.key.clone())];
+                let values: Vec<&Scalar> = if path == "key" {
+                    key.iter().collect()
+                } else {
+                    document.fields.iter().filter(|field| field.path == *path).map(|field| &field.value).collect()
+                };
+                values.into_iter().any(|value| holds(value, comparison))
+            }
+        }
+    }
+
+    fn bm25(&self, document: &Document, query: &str) -> f32 {
+        let with_text: Vec<Vec<String>> = self.0.values().map(|document| terms(&document.text)).filter(|terms| !terms.is_empty()).collect();
+        let total: usize = with_text.iter().map(Vec::len).sum();
+        let average = (total as f64 / with_text.len() as f64) as f32;
+        let own = terms(&document.text);
+        let mut seen = BTreeSet::new();
+        let mut score = 0.0;
+        for term in terms(query).into_iter().filter(|term| seen.insert(term.clone())) {
+            let count = own.iter().filter(|own| **own == term).count() as f32;
+            let with_term = with_text.iter().filter(|terms| terms.contains(&term)).count() as f64;
+            if count > 0.0 {
+                let idf = (1.0 + (with_text.len() as f64 - with_term + 0.5) / (with_term + 0.5)).ln() as f32;
+                score += idf * (count * 2.2 / (count + 1.2 * (0.25 + 0.75 * own.len() as f32 / average)));
+            }
+        }
+        score
+    }
+}
+
+fn holds(value: &Scalar, comparison: &Comparison) -> bool {
+    let order = |than: &Scalar| match (value, than) {
+        (Scalar::Number(a), Scalar::Number(b)) => a.partial_cmp(b),
+        (Scalar::Text(a), Scalar::Text(b)) => Some(a.cmp(b)),
+        _ => None,
+    };
+    match comparison {
+        Comparison::Eq(wanted) => value == wanted,
+        Comparison::OneOf(wanted) => wanted.contains(value),
+        Comparison::Less(than) => order(than).is_some_and(std::cmp::Ordering::is_lt),
+        Comparison::LessOrEqual(than) => order(than).is_some_and(std::cmp::Ordering::is_le),
+        Comparison::Greater(than) => order(than).is_some_and(std::cmp::Ordering::is_gt),
+        Comparison::GreaterOrEqual(than) => order(than).is_some_and(std::cmp::Ordering::is_ge),
+        Comparison::Prefix(prefix) => matches!(value, Scalar::Text(text) if text.starts_with(prefix)),
+        Comparison::Exists => true,
+    }
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+    dot(a, b) / (dot(a, a) * dot(b, b)).sqrt()
+}
+
+fn is_zero(vector: &[f32]) -> bool {
+    vector.iter().all(|&value| value == 0.0)
+}
+
+fn ask(segment: &mut Segment, request: &Request) -> Response {
+    segment.query(request).unwrap()
+}
+
+fn build(steps: &[Step]) -> (Segment, Model) {
+    let (mut segment, mut model) = (Segment::default(), Model::default());
+    for step in steps {
+        match step {
+            Step::Upsert(documents) => {
+                segment.upsert(documents.clone()).unwrap();
+                model.0.extend(documents.iter().map(|document| (document.key.clone(), document.clone())));
+            }
+            Step::Remove(key) => {
+                let key = format!("k{key:02}");
+                assert_eq!(segment.remove(std::slice::from_ref(&key)), u32::from(model.0.remove(&key).is_some()));
+            }
+            Step::Compact => segment.compact(),
+        }
+    }
+    (segment, model)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    /// Filters alone: exactly the documents that pass, in the order of their keys.
+    #[test]
+    fn filters_select_what_the_model_selects(steps in steps(), nodes in filter()) {
+        let (mut segment, model) = build(&steps);
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let request = Request { filter: nodes.clone(), k: 1_000, ..Request::default() };
+        match segment.query(&request) {
+            Ok(response) => {
+                let root = nodes.len() - 1;
+                let passing: Vec<&str> = model.0.values().filter(|document| Model::passes(document, &nodes, root)).map(|document| document.key.as_str()).collect();
+                let found: Vec<&str> = response.hits.iter().map(|hit| hit.key.as_str()).collect();
+                prop_assert_eq!(found, passing.clone());
+                prop_assert_eq!(response.candidates as usize, passing.len());
+            }
+            Err(QueryError::UnknownField { path, .. }) => {
+                prop_assert!(model.0.values().all(|document| document.fields.iter().all(|field| field.path != path)));
+                prop_assert!(!model.0.is_empty());
+            }
+            Err(other) => prop_assert!(false, "{other:?}"),
+        }
+    }
+
+    /// Keyword search: BM25 from its definition, every document with a term, best first.
+    #[test]
+    fn keywords_score_as_defined(steps in steps(), words in proptest::collection::vec(proptest::sample::select(&WORDS[..]), 1..4)) {
+        let (mut segment, model) = build(&steps);
+        let text = words.join(" ");
+        let response = ask(&mut segment, &Request { text: Some(text.clone()), k: 1_000, ..Request::default() });
+        let expected: BTreeMap<&str, f32> = model.0.values().map(|document| (document.key.as_str(), model.bm25(document, &text))).filter(|(_, score)| *score > 0.0).collect();
+        prop_assert_eq!(response.hits.len(), expected.len());
+        for hit in &response.hits {
+            let wanted = expected[hit.key.as_str()];
+            prop_assert!((hit.score - wanted).abs() <= 1e-5 * wanted, "{}: {} != {}", hit.key, hit.score, wanted);
+        }
+        prop_assert!(response.hits.is_sorted_by(|a, b| (a.score, &b.key) > (b.score, &a.key) || a.score > b.score));
+    }
+
+    /// Vector search: every document with a direction is found, its cosine within the rounding to 8 bits; k limits.
+    #[test]
+    fn vectors_score_as_defined(steps in steps(), query in proptest::collection::vec(-4_i8..=4, 8), k in 1_u32..30) {
+        let query: Vec<f32> = query.into_iter().map(f32::from).collect();
+        let (mut segment, model) = build(&steps);
+        let request = Request { vector: Some(query.clone()), k, ..Request::default() };
+        if is_zero(&query) {
+            prop_assert_eq!(segment.query(&request), Err(QueryError::VectorNotFinite));
+            return Ok(());
+        }
+        let response = ask(&mut segment, &request);
+        let with_vector: BTreeMap<&str, &Vec<f32>> = model.0.values().filter_map(|document| Some((document.key.as_str(), document.vector.as_ref()?))).filter(|(_, vector)| !is_zero(vector)).collect();
+        prop_assert_eq!(response.hits.len(), with_vector.len().min(k as usize));
+        for hit in &response.hits {
+            let exact = cosine(&query, with_vector[hit.key.as_str()]);
+            prop_assert!((hit.score - exact).abs() < 0.02, "{}: {} != {}", hit.key, hit.score, exact);
+        }
+        prop_assert!(response.hits.is_sorted_by(|a, b| a.score >= b.score));
+    }
+
+    /// Guarantee 2 of the design rests on this: the same documents in any order, with detours, give the same bytes.
+    #[test]
+    fn answers_do_not_depend_on_history(steps in steps(), nodes in filter(), convex in any::<bool>()) {
+        let (mut first, model) = build(&steps);
+        let mut second = Segment::default();
+        second.upsert(vec![Document { key: "detour".into(), text: "other words".into(), vector: Some(vec![1.0; 8]), ..Document::default() }]).unwrap();
+        for document in model.0.values().rev() {
+            second.upsert(vec![document.clone()]).unwrap();
+        }
+        second.remove(&["detour".to_owned()]);
+        let fusion = if convex { Fusion::Convex(0.6) } else { Fusion::ReciprocalRank(60) };
+        let request = Request { text: Some("tide sea".into()), vector: Some(vec![1.0, -2.0, 3.0, 0.0, 0.5, 1.0, 0.0, 2.0]), k: 7, filter: nodes, fusion };
+        prop_assert_eq!(first.query(&request), second.query(&request));
+        second.compact();
+        prop_assert_eq!(first.query(&request), second.query(&request));
+        prop_assert_eq!(first.describe().documents, second.describe().documents);
+        prop_assert_eq!(first.describe().postings, second.describe().postings);
+    }
+}
+
+fn sample() -> Segment {
+    let mut segment = Segment::default();
+    let document = |key: &str, text: &str, vector: [f32; 3]| Document {
+        key: key.into(),
+        text: text.into(),
+        vector: Some(vector.to_vec()),
+        fields: vec![Field { path: "data.severity".into(), value: Scalar::Number(1.0) }],
+        payload: vec![],
+    };
+    segment.upsert(vec![document("a", "tide tables", [1.0, 0.0, 0.0]), document("b", "harbour", [0.9, 0.1, 0.0])]).unwrap();
+    segment
+}
+
+/// Hybrid scores are the weighted sum that the contract names, both legs at 1 for the best of each.
+#[test]
+fn convex_fusion_is_as_documented() {
+    let mut segment = sample();
+    let request = Request { text: Some("harbour".into()), vector: Some(vec![1.0, 0.0, 0.0]), fusion: Fusion::Convex(0.8), ..Request::default() };
+    let response = ask(&mut segment, &request);
+    let by_key: BTreeMap<&str, &skerry_query::types::Hit> = response.hits.iter().map(|hit| (hit.key.as_str(), hit)).collect();
+    assert!((by_key["a"].score - 0.8).abs() < 1e-6 && by_key["a"].keyword_score.is_none());
+    let cosine = by_key["b"].vector_score.unwrap();
+    assert!((by_key["b"].score - (0.8 * (cosine + 1.0) / 2.0 + 0.2)).abs() < 1e-6);
+    assert_eq!(response.hits[0].key, "b");
+}
+
+/// What is wrong with a request or a document is named, and nothing is changed.
+#[test]
+fn mistakes_are_named() {
+    let mut segment = sample();
+    let mut refused = |request: Request| segment.query(&request).unwrap_err();
+    let text = |k| Request { text: Some("tide".into()), k, ..Request::default() };
+    assert_eq!(refused(text(0)), QueryError::KOutOfRange(0));
+    assert_eq!(refused(text(1_000_000_000)), QueryError::KOutOfRange(1_000_000_000));
+    assert_eq!(refused(Request::default()), QueryError::EmptyRequest);
+    let vector = |vector| Request { vector: Some(vector), ..Request::default() };
+    assert_eq!(refused(vector(vec![f32::NAN, 0.0, 0.0])), QueryError::VectorNotFinite);
+    assert_eq!(refused(vector(vec![f32::INFINITY, 0.0, 0.0])), QueryError::VectorNotFinite);
+    assert_eq!(refused(vector(vec![1.0])), QueryError::VectorDimensions(1));
+    let weighted = Request { fusion: Fusion::Convex(f32::NAN), ..text(1) };
+    assert!(matches!(refused(weighted), QueryError::WeightOutOfRange(_)));
+    let condition = |path: &str| FilterNode::Condition(Condition { path: path.into(), comparison: Comparison::Eq(Scalar::Null) });
+    let unknown = refused(Request { filter: vec![condition("data.sevrity")], ..text(1) });
+    assert_eq!(unknown, QueryError::UnknownField { path: "data.sevrity".into(), similar: Some("data.severity".into()) });
+    for filter in [vec![FilterNode::Negate(0)], vec![FilterNode::All(vec![7])], vec![condition("key"); 1_001]] {
+        assert!(matches!(refused(Request { filter, ..text(1) }), QueryError::MalformedFilter(_)));
+    }
+    let long = Request { text: Some("tide ".repeat(20_000)), ..Request::default() };
+    assert_eq!(ask(&mut segment, &long).hits[0].key, "a", "a query of 100,000 characters is read");
+
+    let before = segment.describe();
+    let mut upsert = |key: &str, vector: Vec<f32>| {
+        let good = Document { key: "good".into(), ..Document::default() };
+        let bad = Document { key: key.into(), vector: Some(vector), ..Document::default() };
+        segment.upsert(vec![good, bad]).unwrap_err()
+    };
+    assert_eq!(upsert("x", vec![f32::NAN, 0.0, 0.0]), DocumentError::VectorNotFinite("x".into()));
+    assert_eq!(upsert("x", vec![1.0]), DocumentError::VectorDimensions("x".into()));
+    assert_eq!(upsert("x", vec![]), DocumentError::VectorDimensions("x".into()));
+    assert_eq!(upsert("", vec![1.0; 3]), DocumentError::KeyLength(String::new()));
+    assert_eq!(segment.describe(), before);
+}
