@@ -1,14 +1,233 @@
-//! Benchmarks.
+//! `cargo xtask bench`: the numbers of docs/benchmarks.md, in one run, over real sentences of the sample.
+//!
+//! A real node is asked over HTTP on loopback. What happened inside it is read from its `Server-Timing` header: `embed` is the
+//! text's vector, `search` is the segment's answer and the records.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use crate::run::{cargo, run};
+use crate::{components, fetch, paths};
 
 /// What `bench` can be told.
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArguments {
-    /// Records of the largest project.
+    /// Records of the larger project.
     #[arg(long, default_value_t = 10_000)]
     records: usize,
+    /// Queries per measurement.
+    #[arg(long, default_value_t = 500)]
+    queries: usize,
+    /// Starts per measurement.
+    #[arg(long, default_value_t = 10)]
+    starts: usize,
 }
+
+const SMALL: usize = 1_000;
 
 /// Runs the benchmarks.
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
-    anyhow::bail!("{}", arguments.records)
+    run(cargo().args(["build", "--package", "skerry-edge"]))?;
+    components::build()?;
+    let texts = sentences(&fetch::sample()?)?;
+    ensure!(texts.len() >= arguments.records + arguments.queries, "the sample has only {} sentences", texts.len());
+    let (records, queries) = texts.split_at(texts.len() - arguments.queries);
+    let data = tempfile::tempdir_in(paths::products()).context("make a folder for the bench")?;
+    let mut node = Node::start(data.path())?;
+    let mut rows = Vec::new();
+
+    for project in ["small", "large"] {
+        node.call("PUT", &format!("/projects/{project}"), &json!({}))?;
+    }
+    let publish = Instant::now();
+    node.publish("small", &records[..SMALL])?;
+    let publish_s = publish.elapsed().as_secs_f64();
+    rows.push(row("publish 1,000 short records in one batch, embedding included", publish_s, "s"));
+    rows.push(row("the same, per record", publish_s * 1e3 / SMALL as f64, "ms"));
+    let again = Instant::now();
+    node.call("PUT", "/projects/copy", &json!({}))?;
+    node.publish("copy", &records[..SMALL])?;
+    let stored_s = again.elapsed().as_secs_f64();
+    rows.push(row("publish 1,000 whose vectors are cached (storing and indexing only)", stored_s, "s"));
+    rows.push(row("share of embedding in publishing", 1.0 - stored_s / publish_s, "ratio"));
+
+    let bar = ProgressBar::new(arguments.records as u64).with_message("publishing");
+    for batch in records[..arguments.records].chunks(500) {
+        node.publish("large", batch)?;
+        bar.inc(batch.len() as u64);
+    }
+    bar.finish_and_clear();
+
+    let mut medians = Vec::new();
+    for (project, count) in [("small", SMALL), ("large", arguments.records)] {
+        let asked = node.ask(project, queries)?;
+        for (name, times) in [
+            ("search inside the node, embedding excluded", &asked.search_ms),
+            ("embedding of the query", &asked.embed_ms),
+            ("whole request over HTTP, embedding included", &asked.total_ms),
+        ] {
+            rows.push(row(&format!("{name}, {count} records, p50"), percentile(times, 50), "ms"));
+            rows.push(row(&format!("{name}, {count} records, p95"), percentile(times, 95), "ms"));
+        }
+        medians.push(percentile(&asked.search_ms, 50));
+    }
+    if let [small, large] = medians[..] {
+        rows.push(row("search p50, large against small project", large / small, "ratio"));
+    }
+    rows.push(row("memory (Pss), all three projects open", node.pss_mib()?, "MiB"));
+    node.stop()?;
+
+    // What one project of that size costs: the large one alone, in a fresh process.
+    let mut starts = Vec::new();
+    let mut memory = 0.0;
+    for _ in 0..arguments.starts {
+        let begun = Instant::now();
+        let mut node = Node::start(data.path())?;
+        let first = queries.first().context("no query")?;
+        node.call("POST", "/projects/large/query", &json!({ "text": first }))?;
+        starts.push(begun.elapsed().as_secs_f64() * 1e3);
+        memory = node.pss_mib()?;
+        node.stop()?;
+    }
+    let name = |what: &str| format!("process start to first hybrid answer, {} records, {what}", arguments.records);
+    rows.push(row(&name("p50"), percentile(&starts, 50), "ms"));
+    rows.push(row(&name("worst"), percentile(&starts, 100), "ms"));
+    rows.push(row(&format!("memory (Pss) after that, {} records", arguments.records), memory, "MiB"));
+    report(&rows)
+}
+
+/// A measurement with its unit.
+fn row(name: &str, value: f64, unit: &str) -> Value {
+    json!({ "name": name, "value": value, "unit": unit })
+}
+
+fn report(rows: &[Value]) -> anyhow::Result<()> {
+    println!("| measurement | value |\n| --- | --- |");
+    for row in rows {
+        let unit = row["unit"].as_str().filter(|unit| *unit != "ratio").unwrap_or("");
+        println!("| {} | {:.2} {unit} |", row["name"].as_str().unwrap_or_default(), row["value"].as_f64().unwrap_or(0.0));
+    }
+    fetch::write_whole(&paths::products().join("bench.json"), &serde_json::to_vec_pretty(rows)?)
+}
+
+fn percentile(times: &[f64], percent: usize) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let index = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(index).copied().unwrap_or(f64::NAN)
+}
+
+/// Different sentences of the catalogue, 40 to 160 bytes long, in its order.
+fn sentences(wheel: &Path) -> anyhow::Result<Vec<String>> {
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(wheel)?)?;
+    let name = archive.file_names().find(|name| name.ends_with("cwec_v4.14.xml")).map(str::to_owned);
+    let mut xml = String::new();
+    archive.by_name(&name.context("the sample has no catalogue")?)?.read_to_string(&mut xml)?;
+    let document = roxmltree::Document::parse(&xml)?;
+    let mut seen = BTreeSet::new();
+    let mut texts = Vec::new();
+    for node in document.descendants().filter(roxmltree::Node::is_text) {
+        for sentence in node.text().unwrap_or_default().split(". ") {
+            let words: Vec<&str> = sentence.split_whitespace().collect();
+            let sentence = words.join(" ");
+            if (40..=160).contains(&sentence.len()) && words.len() > 5 && seen.insert(sentence.clone()) {
+                texts.push(sentence);
+            }
+        }
+    }
+    Ok(texts)
+}
+
+struct Asked {
+    search_ms: Vec<f64>,
+    embed_ms: Vec<f64>,
+    total_ms: Vec<f64>,
+}
+
+struct Node {
+    child: Child,
+    agent: ureq::Agent,
+    url: String,
+}
+
+impl Node {
+    fn start(data: &Path) -> anyhow::Result<Node> {
+        let mut command = Command::new(paths::skerry());
+        command.arg("--data").arg(data).arg("--components").arg(paths::components());
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("SKERRY_LOG", "error");
+        let mut child = command.stdout(Stdio::piped()).spawn().context("start a node")?;
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
+        let url = line.trim().strip_prefix("skerry listens on ").context("the node did not start")?.to_owned();
+        let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(600))).build();
+        Ok(Node { child, agent: config.into(), url })
+    }
+
+    fn call(&mut self, method: &str, path: &str, body: &Value) -> anyhow::Result<(Value, String)> {
+        let request = ureq::http::Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
+        let request = request.header("content-type", "application/json").body(body.to_string())?;
+        let mut response = self.agent.run(request).with_context(|| format!("{method} {path}"))?;
+        let timing = response.headers().get("server-timing").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let timing = timing.to_owned();
+        let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
+        Ok((serde_json::from_str(&text)?, timing))
+    }
+
+    fn publish(&mut self, project: &str, texts: &[String]) -> anyhow::Result<()> {
+        let record = |text: &String| json!({ "key": key_of(text), "text": text });
+        let records: Vec<Value> = texts.iter().map(record).collect();
+        self.call("POST", &format!("/projects/{project}/records"), &json!({ "records": records })).map(drop)
+    }
+
+    fn ask(&mut self, project: &str, queries: &[String]) -> anyhow::Result<Asked> {
+        let mut asked = Asked { search_ms: Vec::new(), embed_ms: Vec::new(), total_ms: Vec::new() };
+        for query in queries {
+            let begun = Instant::now();
+            let (answer, timing) = self.call("POST", &format!("/projects/{project}/query"), &json!({ "text": query }))?;
+            asked.total_ms.push(begun.elapsed().as_secs_f64() * 1e3);
+            if answer["hits"].as_array().is_none_or(|hits| hits.len() != 10) || !answer["vectors_pending"].is_null() {
+                bail!("a query was not answered in full: {answer}");
+            }
+            asked.embed_ms.push(duration(&timing, "embed")?);
+            asked.search_ms.push(duration(&timing, "search")?);
+        }
+        Ok(asked)
+    }
+
+    fn pss_mib(&mut self) -> anyhow::Result<f64> {
+        let (status, _) = self.call("GET", "/status", &Value::Null)?;
+        let bytes = status["node"]["memory_pss_bytes"].as_f64().context("this system does not tell Pss")?;
+        Ok(bytes / f64::from(1 << 20))
+    }
+
+    fn stop(mut self) -> anyhow::Result<()> {
+        run(Command::new("kill").args(["-INT", &self.child.id().to_string()]))?;
+        self.child.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A key for a text.
+fn key_of(text: &str) -> String {
+    use sha2::{Digest, Sha256};
+    hex::encode(Sha256::digest(text).get(..8).unwrap_or_default())
+}
+
+fn duration(timing: &str, name: &str) -> anyhow::Result<f64> {
+    let entry = timing.split(", ").find_map(|entry| entry.strip_prefix(&format!("{name};dur=")));
+    entry.context("the node sent no timing")?.parse().context("read the timing")
 }
