@@ -97,16 +97,16 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(query::query))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
-    let (open, open_description) = OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", open).split_for_parts();
-    let (protected, description) = OpenApiRouter::with_openapi(open_description).nest("/api/v1", protected).split_for_parts();
+    let (open, open_description) =
+        OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", open).split_for_parts();
+    let (protected, description) =
+        OpenApiRouter::with_openapi(open_description).nest("/api/v1", protected).split_for_parts();
     (open, protected, description)
 }
 
 /// Runs blocking work (the store, components) off the threads that serve connections. The work runs to its end even when
 /// the caller has gone.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
-) -> Result<T, Problem> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(outcome) => outcome,
@@ -145,6 +145,7 @@ async fn name_problems(request: Request, next: Next) -> Response {
     }
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "the signature that `CatchPanicLayer` calls")]
 fn panicked(cause: Box<dyn std::any::Any + Send + 'static>) -> Response {
     let cause = cause
         .downcast_ref::<String>()

@@ -1,5 +1,6 @@
 //! The command line. Every command is a client of the HTTP API: of the node at `--url`, of the node that serves `--data`, or
 //! of the folder itself, opened in this process.
+#![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod client;
 mod expression;
@@ -183,7 +184,10 @@ fn serve_node(globals: &Globals, arguments: &ServeArguments) -> anyhow::Result<(
 fn report(error: &anyhow::Error, json: bool) {
     let refused = error.downcast_ref::<Refused>();
     if json {
-        let problem = refused.map_or_else(|| serde_json::json!({ "title": "failed", "detail": format!("{error:#}") }), |refused| refused.0.clone());
+        let problem = refused.map_or_else(
+            || serde_json::json!({ "title": "failed", "detail": format!("{error:#}") }),
+            |refused| refused.0.clone(),
+        );
         eprintln!("{problem}");
         return;
     }
@@ -200,6 +204,7 @@ fn print_json(value: &Value) -> anyhow::Result<()> {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind = |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
+    let kind =
+        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     error.chain().filter_map(kind).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
 }

@@ -102,7 +102,10 @@ fn check_media_type(headers: &HeaderMap, expected: &str) -> Result<(), Problem> 
 async fn read<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection: BytesRejection| {
         if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-            Problem::new(Kind::BodyTooLarge, "The body is larger than this operation takes; send it in several requests.")
+            Problem::new(
+                Kind::BodyTooLarge,
+                "The body is larger than this operation takes; send it in several requests.",
+            )
         } else {
             Problem::new(Kind::MalformedJson, "The body ended before it was complete.")
         }

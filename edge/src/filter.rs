@@ -13,8 +13,7 @@ pub const NODES_MAX: usize = 1_000;
 /// Nesting of one filter at most.
 pub const DEPTH_MAX: usize = 32;
 
-const FORMS: &str =
-    "a filter is {\"all\": [..]}, {\"any\": [..]}, {\"not\": {..}} or {\"field\": \"data.x\", \"op\": \"eq\", \"value\": ..}";
+const FORMS: &str = "a filter is {\"all\": [..]}, {\"any\": [..]}, {\"not\": {..}} or {\"field\": \"data.x\", \"op\": \"eq\", \"value\": ..}";
 const OPERATORS: &str = "eq, in, lt, lte, gt, gte, prefix, exists";
 const FIELDS: &str = "key, layer, link.type, link.key, data.<name>.<name>…, metadata.<name>…";
 
@@ -176,6 +175,7 @@ mod tests {
 
     /// Children must stand before their parents: the component reads the list in one pass.
     #[test]
+    #[allow(clippy::float_cmp, reason = "7 is exact")]
     fn a_nested_filter_becomes_a_flat_tree() {
         let nodes = parse(&json!({"all": [
             {"field": "data.severity", "op": "gte", "value": 7},
@@ -196,7 +196,10 @@ mod tests {
         let unknown = refused(&json!({"any": [{"field": "severity", "op": "eq", "value": 1}]}));
         assert_eq!(unknown["type"], "urn:skerry:problem:unknown-field");
         let operator = refused(&json!({"any": [{"field": "data.a", "op": "like", "value": 1}]}));
-        assert_eq!((&operator["type"], &operator["path"]), (&json!("urn:skerry:problem:invalid-query"), &json!("filter.any[0]")));
+        assert_eq!(
+            (&operator["type"], &operator["path"]),
+            (&json!("urn:skerry:problem:invalid-query"), &json!("filter.any[0]"))
+        );
         assert!(operator["detail"].as_str().unwrap().contains("prefix"));
         for wrong in [
             json!(7),

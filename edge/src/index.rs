@@ -140,11 +140,9 @@ impl ProjectIndex {
             return Err(QueryError::Invalid("The index is being rebuilt; ask again.".to_owned()).into());
         };
         match state.segment.query(request) {
-            Ok(response) => Ok(Answered {
-                response,
-                version: state.version.clone(),
-                vectors_pending: state.pending.len(),
-            }),
+            Ok(response) => {
+                Ok(Answered { response, version: state.version.clone(), vectors_pending: state.pending.len() })
+            }
             Err(error) => {
                 if state.segment.is_poisoned() {
                     *guard = None;
@@ -247,7 +245,9 @@ impl ProjectIndex {
         let model = sources.embedder.model().id.clone();
         loop {
             let keys: Vec<RecordKey> = match lock(&self.state).as_ref() {
-                Some(state) => state.pending.keys().take(EMBED_PAGE).filter_map(|key| RecordKey::parse(key).ok()).collect(),
+                Some(state) => {
+                    state.pending.keys().take(EMBED_PAGE).filter_map(|key| RecordKey::parse(key).ok()).collect()
+                }
                 None => return Ok(()),
             };
             if keys.is_empty() {

@@ -98,10 +98,9 @@ pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
 /// [`InputError::Syntax`].
 pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Vec<RecordBody>, InputError> {
     let kind = match (format, text.trim_start().chars().next()) {
-        (Format::Auto, Some('[')) => Format::Json,
         // A record on one line is JSON Lines too; one over several lines is not.
         (Format::Auto, Some('{')) if is_json_lines(text) => Format::Jsonl,
-        (Format::Auto, Some('{')) => Format::Json,
+        (Format::Auto, Some('{' | '[')) => Format::Json,
         (Format::Auto, _) => Format::Text,
         (other, _) => other,
     };
@@ -164,7 +163,8 @@ fn read_text(path: &Path) -> Result<String, String> {
 }
 
 fn files_below(dir: &Path) -> Result<Vec<PathBuf>, InputError> {
-    let failed = |error: std::io::Error| InputError::Read { file: dir.display().to_string(), reason: error.to_string() };
+    let failed =
+        |error: std::io::Error| InputError::Read { file: dir.display().to_string(), reason: error.to_string() };
     let mut entries: Vec<_> = std::fs::read_dir(dir).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
     let mut files = Vec::new();

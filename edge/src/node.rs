@@ -51,7 +51,7 @@ pub enum NodeError {
 }
 
 /// Limits of an embedding call.
-const EMBEDDING_LIMITS: Limits = Limits { memory_bytes_max: 256 << 20, deadline: Duration::from_secs(120) };
+const EMBEDDING_LIMITS: Limits = Limits { memory_bytes_max: 256 << 20, deadline: Duration::from_mins(2) };
 
 /// Limits of a segment and of a call to it.
 const SEGMENT_LIMITS: Limits = Limits { memory_bytes_max: 3 << 30, deadline: Duration::from_secs(30) };

@@ -14,7 +14,7 @@ use crate::problem::{Kind, Problem};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one request to it may take.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(120);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
 
 /// Bytes of an answer at most.
 const ANSWER_BYTES_MAX: u64 = 256 << 20;
@@ -42,12 +42,11 @@ struct Project {
 /// [`Kind::PeerFailed`] when the other node cannot be reached or does not do its part; what arrived before is kept.
 pub fn sync(node: &Node, body: &SyncBody) -> Result<SyncReport, Problem> {
     let peer = Peer::new(body)?;
-    let names: BTreeSet<ProjectName> = match &body.projects {
-        Some(names) => names.iter().map(|name| ProjectName::parse(name)).collect::<Result<_, _>>()?,
-        None => {
-            let ours = node.replica().projects()?.into_iter().map(|info| info.name);
-            ours.chain(peer.projects()?).collect()
-        }
+    let names: BTreeSet<ProjectName> = if let Some(names) = &body.projects {
+        names.iter().map(|name| ProjectName::parse(name)).collect::<Result<_, _>>()?
+    } else {
+        let ours = node.replica().projects()?.into_iter().map(|info| info.name);
+        ours.chain(peer.projects()?).collect()
     };
     let projects = names.iter().map(|name| sync_project(node, &peer, name)).collect::<Result<_, _>>()?;
     Ok(SyncReport { projects })
@@ -96,8 +95,8 @@ impl Peer {
     fn projects(&self) -> Result<Vec<ProjectName>, Problem> {
         let request = self.agent.get(format!("{}/api/v1/projects", self.url));
         let bytes = self.read(self.with_key(request).call())?;
-        let answer: Projects =
-            serde_json::from_slice(&bytes).map_err(|error| self.failed(&format!("its answer is not understood: {error}")))?;
+        let answer: Projects = serde_json::from_slice(&bytes)
+            .map_err(|error| self.failed(&format!("its answer is not understood: {error}")))?;
         Ok(answer.projects.iter().map(|project| ProjectName::parse(&project.name)).collect::<Result<_, _>>()?)
     }
 
@@ -123,7 +122,7 @@ impl Peer {
             return Ok(bytes);
         }
         let problem: serde_json::Value = serde_json::from_slice(&bytes).unwrap_or_default();
-        let detail = problem["detail"].as_str().unwrap_or("without a reason");
+        let detail = problem.get("detail").and_then(serde_json::Value::as_str).unwrap_or("without a reason");
         Err(self.failed(&format!("it answered {status}: {detail}")))
     }
 

@@ -160,7 +160,9 @@ pub fn respond(problem: &Problem, request_id: Option<&str>) -> Response {
 fn unknown_project(name: &str) -> Problem {
     Problem::new(
         Kind::UnknownProject,
-        format!("There is no project `{name}` here. Create it with PUT /api/v1/projects/{name}, or sync with a node that has it."),
+        format!(
+            "There is no project `{name}` here. Create it with PUT /api/v1/projects/{name}, or sync with a node that has it."
+        ),
     )
 }
 
@@ -232,9 +234,10 @@ impl From<ExchangeError> for Problem {
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match error {
-            CallError::DeadlineExceeded => {
-                Problem::new(Kind::DeadlineExceeded, "The component did not answer within its deadline. Ask for less at once.")
-            }
+            CallError::DeadlineExceeded => Problem::new(
+                Kind::DeadlineExceeded,
+                "The component did not answer within its deadline. Ask for less at once.",
+            ),
             other => Problem::internal(&other),
         }
     }

@@ -49,13 +49,13 @@ pub(crate) fn behind(router: Router, central: Arc<Central>) -> Router {
 
 async fn through(State(central): State<Arc<Central>>, request: Request, next: Next) -> Response {
     let writes = is_write(request.method(), request.uri().path());
-    if !central.is_fresh() {
-        if let Err(problem) = run(&central).await {
-            // A hub that is away does not stop reads: the instance answers with what it has, and says so in its log.
-            tracing::warn!(%problem, "answering without the hub");
-            if writes {
-                return problem.into_response();
-            }
+    if !central.is_fresh()
+        && let Err(problem) = run(&central).await
+    {
+        // A hub that is away does not stop reads: the instance answers with what it has, and says so in its log.
+        tracing::warn!(%problem, "answering without the hub");
+        if writes {
+            return problem.into_response();
         }
     }
     let response = next.run(request).await;

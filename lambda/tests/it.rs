@@ -90,7 +90,7 @@ impl Function {
         self.runtime.answers.lock().unwrap().insert(id.clone(), send);
         self.runtime.waiting.lock().unwrap().push_back((id, event));
         self.runtime.arrived.notify_one();
-        tokio::time::timeout(std::time::Duration::from_secs(60), receive).await.expect("the function answers").unwrap()
+        tokio::time::timeout(std::time::Duration::from_mins(1), receive).await.expect("the function answers").unwrap()
     }
 }
 
@@ -130,7 +130,8 @@ fn a_function_needs_a_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_is_acknowledged_by_the_hub() {
     let hub_data = tempfile::tempdir().unwrap();
-    let config = NodeConfig { data_dir: hub_data.path().to_owned(), components_dir: Some(components()), embedder_instances: 1 };
+    let config =
+        NodeConfig { data_dir: hub_data.path().to_owned(), components_dir: Some(components()), embedder_instances: 1 };
     let hub = Node::open(&config).expect("run `cargo xtask components` first");
     let address = listen(api::router(Arc::clone(&hub), &ApiConfig::default())).await;
     let function = Function::start(&format!("http://{address}")).await;
@@ -139,7 +140,8 @@ async fn a_write_is_acknowledged_by_the_hub() {
     assert_eq!(health["statusCode"], 200, "{health}");
     let created = function.invoke(event_v2("PUT", "/api/v1/projects/notes", &json!({}))).await;
     assert_eq!(created["statusCode"], 201, "{created}");
-    let records = json!({"records": [{"key": "tide", "text": "High water at noon"}, {"key": "moon", "text": "A full moon"}]});
+    let records =
+        json!({"records": [{"key": "tide", "text": "High water at noon"}, {"key": "moon", "text": "A full moon"}]});
     let published = function.invoke(event_v2("POST", "/api/v1/projects/notes/records", &records)).await;
     assert_eq!(published["statusCode"], 200, "{published}");
     let project = skerry_edge::ProjectName::parse("notes").unwrap();
@@ -151,5 +153,8 @@ async fn a_write_is_acknowledged_by_the_hub() {
 
     let lost = Function::start("http://127.0.0.1:1").await;
     let refused = lost.invoke(event_v2("PUT", "/api/v1/projects/notes", &json!({}))).await;
-    assert_eq!((refused["statusCode"].as_u64(), body(&refused)["type"].as_str()), (Some(502), Some("urn:skerry:problem:peer-failed")));
+    assert_eq!(
+        (refused["statusCode"].as_u64(), body(&refused)["type"].as_str()),
+        (Some(502), Some("urn:skerry:problem:peer-failed"))
+    );
 }

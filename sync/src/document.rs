@@ -129,7 +129,10 @@ mod tests {
         assert_eq!(DocumentId::derive(&project, Slot::Shard(7)).to_string(), "2m4Bsu5iXayB4rHP8NDnYEUrxunp");
         assert_eq!(Slot::of(&RecordKey::parse("CWE-79").unwrap()), Slot::Shard(20));
         let genesis = genesis(&project, Slot::Shard(7)).unwrap();
-        assert_eq!(genesis.get_heads()[0].to_string(), "cb3a2d0c3df2813c8bf24d52d01badcf1f8cfe7cebe9528f3448672cf80126b1");
+        assert_eq!(
+            genesis.get_heads()[0].to_string(),
+            "cb3a2d0c3df2813c8bf24d52d01badcf1f8cfe7cebe9528f3448672cf80126b1"
+        );
     }
 
     /// Each document starts with a change of its own, so changes of one cannot be applied to another.

@@ -23,7 +23,9 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
         use std::io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull, WriteZero};
         match error.into() {
-            redb::Error::Io(error) if matches!(error.kind(), StorageFull | FileTooLarge | QuotaExceeded | WriteZero) => {
+            redb::Error::Io(error)
+                if matches!(error.kind(), StorageFull | FileTooLarge | QuotaExceeded | WriteZero) =>
+            {
                 StoreError::Full
             }
             redb::Error::Corrupted(reason) => StoreError::Damaged(reason),

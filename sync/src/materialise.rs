@@ -91,11 +91,11 @@ fn leaf(document: &Automerge, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) 
 fn scalar(value: &ScalarValueRef<'_>) -> Option<Value> {
     match value {
         ScalarValueRef::Str(text) => Some(Value::String(text.to_string())),
-        ScalarValueRef::Int(number) => Some((*number).into()),
+        ScalarValueRef::Int(number) | ScalarValueRef::Counter(number) | ScalarValueRef::Timestamp(number) => {
+            Some((*number).into())
+        }
         ScalarValueRef::Uint(number) => Some((*number).into()),
         ScalarValueRef::F64(number) => Some(Number::from_f64(*number).map_or(Value::Null, Value::Number)),
-        ScalarValueRef::Counter(number) => Some((*number).into()),
-        ScalarValueRef::Timestamp(milliseconds) => Some((*milliseconds).into()),
         ScalarValueRef::Boolean(value) => Some((*value).into()),
         ScalarValueRef::Null => Some(Value::Null),
         ScalarValueRef::Bytes(json) => serde_json::from_slice(json).ok(),
@@ -128,10 +128,9 @@ fn nested(document: &Automerge, value: &DocumentValue<'_>, id: &ObjId, levels: u
         DocumentValue::Object(kind) => object(document, *kind, id, levels),
         DocumentValue::Scalar(value) => match value.as_ref() {
             automerge::ScalarValue::Str(text) => Some(Value::String(text.to_string())),
-            automerge::ScalarValue::Int(number) => Some((*number).into()),
+            automerge::ScalarValue::Int(number) | automerge::ScalarValue::Timestamp(number) => Some((*number).into()),
             automerge::ScalarValue::Uint(number) => Some((*number).into()),
             automerge::ScalarValue::F64(number) => Some(Number::from_f64(*number).map_or(Value::Null, Value::Number)),
-            automerge::ScalarValue::Timestamp(milliseconds) => Some((*milliseconds).into()),
             automerge::ScalarValue::Boolean(value) => Some((*value).into()),
             automerge::ScalarValue::Null => Some(Value::Null),
             automerge::ScalarValue::Bytes(json) => serde_json::from_slice(json).ok(),

@@ -366,7 +366,12 @@ mod tests {
     #[test]
     fn a_link_is_its_type_and_members() {
         let member = |role: &str, key: &str| Member { role: role.into(), key: key.into() };
-        let link = |kind: &str, members: Vec<Member>, weight| Link { kind: kind.into(), members, weight, layers: BTreeSet::new() };
+        let link = |kind: &str, members: Vec<Member>, weight| Link {
+            kind: kind.into(),
+            members,
+            weight,
+            layers: BTreeSet::new(),
+        };
         let base = link("t", vec![member("a", "b")], 1.0);
         assert_eq!(base.id(), link("t", vec![member("a", "b")], 2.0).id());
         assert_ne!(base.id(), link("t", vec![member("ab", "")], 1.0).id());

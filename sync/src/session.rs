@@ -111,6 +111,7 @@ fn declared_heads(body: &Body, document: &[u8]) -> Option<ByteBuf> {
 }
 
 fn changes_in(body: &Body) -> u64 {
-    let count = |message: &[u8]| automerge::sync::Message::decode(message).map_or(0, |message| message.changes.len() as u64);
+    let count =
+        |message: &[u8]| automerge::sync::Message::decode(message).map_or(0, |message| message.changes.len() as u64);
     body.messages.iter().map(|message| count(&message.message)).sum()
 }

@@ -62,11 +62,14 @@ impl StoreFile {
             return Err(OpenError::Damaged { path, reason: "the file is gone or empty".to_owned() });
         }
         let file = path.clone();
-        let store = StoreFile::open_with(&path, Box::new(move || {
-            let mut builder = Database::builder();
-            builder.set_cache_size(CACHE_BYTES);
-            builder.create(&file)
-        }))?;
+        let store = StoreFile::open_with(
+            &path,
+            Box::new(move || {
+                let mut builder = Database::builder();
+                builder.set_cache_size(CACHE_BYTES);
+                builder.create(&file)
+            }),
+        )?;
         if !marker.exists() {
             write_durably(&marker, b"This folder is a Skerry replica. Its data is in store.redb.\n").map_err(io)?;
             sync_dir(dir).map_err(io)?;
@@ -116,7 +119,10 @@ impl StoreFile {
     }
 
     /// Runs `work` on the state of the last commit.
-    pub(crate) fn read<T>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&ReadTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let database = self.database()?;
         let Some(database) = database.as_ref() else { return Err(StoreError::Failed("closed".to_owned())) };
         guarded(|| {
@@ -126,7 +132,10 @@ impl StoreFile {
     }
 
     /// Runs `work` in a transaction that is on disk when this returns, or has not happened.
-    pub(crate) fn write<T>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn write<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let outcome = {
             let database = self.database()?;
             let Some(database) = database.as_ref() else { return Err(StoreError::Failed("closed".to_owned())) };
@@ -183,10 +192,7 @@ fn close(database: Option<Database>) {
     }
 }
 
-fn run<T>(
-    database: &Database,
-    work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>,
-) -> Result<T, StoreError> {
+fn run<T>(database: &Database, work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let transaction = database.begin_write()?;
     let outcome = work(&transaction)?;
     transaction.commit()?;

@@ -2,6 +2,7 @@
 //!
 //! A real node is asked over HTTP on loopback. What happened inside it is read from its `Server-Timing` header: `embed` is the
 //! text's vector, `search` is the segment's answer and the records.
+#![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -69,14 +70,14 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     for (project, count) in [("small", SMALL), ("large", arguments.records)] {
         let asked = node.ask(project, queries)?;
         for (name, times) in [
-            ("search inside the node, embedding excluded", &asked.search_ms),
-            ("embedding of the query", &asked.embed_ms),
-            ("whole request over HTTP, embedding included", &asked.total_ms),
+            ("search inside the node, embedding excluded", &asked.search),
+            ("embedding of the query", &asked.embed),
+            ("whole request over HTTP, embedding included", &asked.total),
         ] {
             rows.push(row(&format!("{name}, {count} records, p50"), percentile(times, 50), "ms"));
             rows.push(row(&format!("{name}, {count} records, p95"), percentile(times, 95), "ms"));
         }
-        medians.push(percentile(&asked.search_ms, 50));
+        medians.push(percentile(&asked.search, 50));
     }
     if let [small, large] = medians[..] {
         rows.push(row("search p50, large against small project", large / small, "ratio"));
@@ -112,7 +113,11 @@ fn report(rows: &[Value]) -> anyhow::Result<()> {
     println!("| measurement | value |\n| --- | --- |");
     for row in rows {
         let unit = row["unit"].as_str().filter(|unit| *unit != "ratio").unwrap_or("");
-        println!("| {} | {:.2} {unit} |", row["name"].as_str().unwrap_or_default(), row["value"].as_f64().unwrap_or(0.0));
+        println!(
+            "| {} | {:.2} {unit} |",
+            row["name"].as_str().unwrap_or_default(),
+            row["value"].as_f64().unwrap_or(0.0)
+        );
     }
     fetch::write_whole(&paths::products().join("bench.json"), &serde_json::to_vec_pretty(rows)?)
 }
@@ -145,10 +150,11 @@ fn sentences(wheel: &Path) -> anyhow::Result<Vec<String>> {
     Ok(texts)
 }
 
+/// Times in milliseconds.
 struct Asked {
-    search_ms: Vec<f64>,
-    embed_ms: Vec<f64>,
-    total_ms: Vec<f64>,
+    search: Vec<f64>,
+    embed: Vec<f64>,
+    total: Vec<f64>,
 }
 
 struct Node {
@@ -166,7 +172,7 @@ impl Node {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
         let url = line.trim().strip_prefix("skerry listens on ").context("the node did not start")?.to_owned();
-        let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_secs(600))).build();
+        let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_mins(10))).build();
         Ok(Node { child, agent: config.into(), url })
     }
 
@@ -187,16 +193,17 @@ impl Node {
     }
 
     fn ask(&mut self, project: &str, queries: &[String]) -> anyhow::Result<Asked> {
-        let mut asked = Asked { search_ms: Vec::new(), embed_ms: Vec::new(), total_ms: Vec::new() };
+        let mut asked = Asked { search: Vec::new(), embed: Vec::new(), total: Vec::new() };
         for query in queries {
             let begun = Instant::now();
-            let (answer, timing) = self.call("POST", &format!("/projects/{project}/query"), &json!({ "text": query }))?;
-            asked.total_ms.push(begun.elapsed().as_secs_f64() * 1e3);
+            let (answer, timing) =
+                self.call("POST", &format!("/projects/{project}/query"), &json!({ "text": query }))?;
+            asked.total.push(begun.elapsed().as_secs_f64() * 1e3);
             if answer["hits"].as_array().is_none_or(|hits| hits.len() != 10) || !answer["vectors_pending"].is_null() {
                 bail!("a query was not answered in full: {answer}");
             }
-            asked.embed_ms.push(duration(&timing, "embed")?);
-            asked.search_ms.push(duration(&timing, "search")?);
+            asked.embed.push(duration(&timing, "embed")?);
+            asked.search.push(duration(&timing, "search")?);
         }
         Ok(asked)
     }

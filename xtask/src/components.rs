@@ -92,7 +92,8 @@ fn build_gateway() -> anyhow::Result<()> {
     let mut build = cargo();
     build.args(["build", "--quiet", "--lib", "--profile", "guest", "--target", WASI, "--package", "skerry-gateway"]);
     run(build.arg("--target-dir").arg(&target_dir)).context("build the gateway")?;
-    let component = fs::read(target_dir.join(WASI).join("guest").join("skerry_gateway.wasm")).context("read the gateway")?;
+    let component =
+        fs::read(target_dir.join(WASI).join("guest").join("skerry_gateway.wasm")).context("read the gateway")?;
     write_whole(&paths::components().join("gateway.wasm"), &component)
 }
 
@@ -172,7 +173,8 @@ fn drop_old_code() -> anyhow::Result<()> {
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let wanted = manifest.manifest().values().any(|entry| entry.sha256.get(..16).is_some_and(|short| name.contains(short)));
+        let wanted =
+            manifest.manifest().values().any(|entry| entry.sha256.get(..16).is_some_and(|short| name.contains(short)));
         if !wanted {
             fs::remove_file(&path)?;
         }

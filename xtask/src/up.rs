@@ -29,7 +29,7 @@ const QUESTIONS: [&str; 3] = [
 ];
 
 /// How long a node may take to answer for the first time.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_mins(1);
 
 /// Runs the main job.
 pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<()> {

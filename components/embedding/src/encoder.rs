@@ -2,6 +2,7 @@
 //!
 //! Integer sums are exact; `f32` parts run over fixed lanes in a fixed order and use no fused operation, so the compiler
 //! may vectorise them and every build gives the same bits.
+#![allow(clippy::indexing_slicing, reason = "a kernel: every index is below a length that the packed layout fixed")]
 
 use crate::kernel::{self, Sums, TILE_OUTPUTS, TILE_TOKENS};
 use crate::math;
@@ -114,7 +115,8 @@ impl Encoder {
         self.state.clear();
         for (id, position) in ids.iter().zip(layout.positions.chunks_exact(DIMENSIONS)) {
             let (scale, word) = layout.word(bytes, *id).unwrap_or((0.0, &[0; DIMENSIONS]));
-            self.state.extend(word.iter().zip(position).map(|(&value, position)| f32::from(value as i8) * scale + position));
+            self.state
+                .extend(word.iter().zip(position).map(|(&value, position)| f32::from(value as i8) * scale + position));
         }
         self.state.chunks_exact_mut(DIMENSIONS).for_each(|row| norm(row, &layout.norm));
     }

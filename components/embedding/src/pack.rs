@@ -107,7 +107,13 @@ fn pack_layer(tensors: &Tensors<'_>, layer: usize, out: &mut Vec<u8>) -> Result<
     pack_norm(tensors, &name("output.LayerNorm"), out)
 }
 
-fn pack_dense(tensors: &Tensors<'_>, name: &str, outputs: usize, inputs: usize, out: &mut Vec<u8>) -> Result<(), PackError> {
+fn pack_dense(
+    tensors: &Tensors<'_>,
+    name: &str,
+    outputs: usize,
+    inputs: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), PackError> {
     let weights = tensors.get(&format!("{name}.weight"), outputs * inputs)?;
     let biases = tensors.get(&format!("{name}.bias"), outputs)?;
     pack_matrix(&weights, &biases, inputs, out);

@@ -1,4 +1,5 @@
 //! The same model in `f32` straight from its weights: slow, plain, and what the integer path is measured against.
+#![allow(clippy::indexing_slicing, reason = "a kernel: every index is below a length that loading checked")]
 
 use crate::pack::{PackError, Tensors};
 use crate::tokenizer::{Tokenizer, Vocabulary};
@@ -85,7 +86,8 @@ impl Reference {
     /// The vector of a text.
     pub fn embed(&self, text: &str) -> Vec<f32> {
         let ids = Tokenizer::new(&self.vocabulary, TOKENS_MAX).tokenize(text).ids;
-        let mut states: Vec<Vec<f32>> = ids.iter().zip(0..).map(|(&id, position)| self.start(id as usize, position)).collect();
+        let mut states: Vec<Vec<f32>> =
+            ids.iter().zip(0..).map(|(&id, position)| self.start(id as usize, position)).collect();
         for layer in &self.layers {
             let mixed = attend(layer, &states);
             for (state, mixed) in states.iter_mut().zip(&mixed) {
@@ -130,7 +132,8 @@ fn attend(layer: &Layer, states: &[Vec<f32>]) -> Vec<Vec<f32>> {
         let mut mixed = vec![0.0; DIMENSIONS];
         for head in 0..HEADS {
             let part = head * HEAD..(head + 1) * HEAD;
-            let dot = |key: &Vec<f32>| query[part.clone()].iter().zip(&key[part.clone()]).map(|(a, b)| a * b).sum::<f32>();
+            let dot =
+                |key: &Vec<f32>| query[part.clone()].iter().zip(&key[part.clone()]).map(|(a, b)| a * b).sum::<f32>();
             let scores: Vec<f32> = keys.iter().map(|key| dot(key) / (HEAD as f32).sqrt()).collect();
             let largest = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
             let weights: Vec<f32> = scores.iter().map(|score| (score - largest).exp()).collect();
@@ -151,6 +154,8 @@ fn add_and_norm(state: &mut [f32], added: &[f32], (weight, bias): &Norm) {
     let variance = state.iter().map(|value| (value - mean) * (value - mean)).sum::<f32>() / DIMENSIONS as f32;
     let inverse = 1.0 / (variance + 1e-12).sqrt();
     let parameters = weight.iter().zip(bias);
-    state.iter_mut().zip(parameters).for_each(|(value, (weight, bias))| *value = (*value - mean) * inverse * weight + bias);
+    state
+        .iter_mut()
+        .zip(parameters)
+        .for_each(|(value, (weight, bias))| *value = (*value - mean) * inverse * weight + bias);
 }
-

@@ -47,7 +47,8 @@ impl<'a, V: Vocabulary> Tokenizer<'a, V> {
 
     /// The tokens of a text.
     pub fn tokenize(&self, text: &str) -> Tokens {
-        let mut sink = Sink { vocabulary: self.vocabulary, ids: vec![START], room: self.tokens_max - 1, word: Word::default() };
+        let mut sink =
+            Sink { vocabulary: self.vocabulary, ids: vec![START], room: self.tokens_max - 1, word: Word::default() };
         let mut rest = text;
         while !sink.full() {
             let next = SPECIAL.iter().filter_map(|(name, id)| Some((rest.find(name)?, *name, *id))).min();

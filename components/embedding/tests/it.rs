@@ -21,8 +21,7 @@ struct Item {
     emb: Vec<f32>,
 }
 
-static GOLDEN: LazyLock<Golden> =
-    LazyLock::new(|| serde_json::from_str(include_str!("fixtures/minilm.json")).unwrap());
+static GOLDEN: LazyLock<Golden> = LazyLock::new(|| serde_json::from_str(include_str!("fixtures/minilm.json")).unwrap());
 
 fn model_file(name: &str) -> Vec<u8> {
     let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/skerry/model"));

@@ -217,7 +217,10 @@ mod tests {
         assert_eq!(kind("POST", "/api/v1/query", "{"), of(400, "malformed-json"));
         assert_eq!(kind("POST", "/api/v1/query", r#"{"text": 7}"#), of(422, "invalid-body"));
         assert_eq!(kind("POST", "/api/v1/query", r#"{"text": " "}"#), of(400, "invalid-query"));
-        assert_eq!(kind("POST", "/api/v1/query", r#"{"text": "a", "k": 0, "mode": "keyword"}"#), of(400, "invalid-query"));
+        assert_eq!(
+            kind("POST", "/api/v1/query", r#"{"text": "a", "k": 0, "mode": "keyword"}"#),
+            of(400, "invalid-query")
+        );
         assert_eq!(kind("POST", "/api/v1/query", r#"{"text": "a"}"#), of(400, "invalid-query"));
         assert_eq!(kind("POST", "/api/v1/query", &" ".repeat(BODY_BYTES_MAX + 1)), of(413, "body-too-large"));
     }

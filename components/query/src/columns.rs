@@ -25,7 +25,7 @@ struct Column {
 #[derive(Debug, Default)]
 pub(crate) struct Columns {
     paths: BTreeMap<String, u32>,
-    columns: Vec<Column>,
+    all: Vec<Column>,
     texts: Vec<Box<str>>,
     text_ids: FixedMap<Box<str>, u32>,
     cells: u64,
@@ -51,7 +51,7 @@ impl Columns {
                 Scalar::Text(text) => Cell::Text(self.intern(text)),
             };
             let id = self.column(&field.path);
-            if let Some(column) = self.columns.get_mut(id as usize) {
+            if let Some(column) = self.all.get_mut(id as usize) {
                 let at = column.cells.partition_point(|(other, _)| *other <= slot);
                 column.cells.insert(at, (slot, cell));
                 self.cells += 1;
@@ -66,7 +66,7 @@ impl Columns {
     /// Forgets a document's fields.
     pub(crate) fn remove(&mut self, slot: u32, columns: &[u32]) {
         for &id in columns {
-            let Some(column) = self.columns.get_mut(id as usize) else { continue };
+            let Some(column) = self.all.get_mut(id as usize) else { continue };
             let start = column.cells.partition_point(|(other, _)| *other < slot);
             let end = column.cells.partition_point(|(other, _)| *other <= slot);
             column.cells.drain(start..end);
@@ -88,15 +88,15 @@ impl Columns {
         if let Some(&id) = self.paths.get(path) {
             return id;
         }
-        let id = self.columns.len() as u32;
-        self.columns.push(Column::default());
+        let id = self.all.len() as u32;
+        self.all.push(Column::default());
         self.paths.insert(path.to_owned(), id);
         id
     }
 
     fn find(&self, path: &str) -> Option<&Column> {
         let id = *self.paths.get(path)?;
-        self.columns.get(id as usize).filter(|column| !column.cells.is_empty())
+        self.all.get(id as usize).filter(|column| !column.cells.is_empty())
     }
 
     /// True when some document has the path.
@@ -173,7 +173,7 @@ impl Columns {
     }
 
     pub(crate) fn shrink(&mut self) {
-        for column in &mut self.columns {
+        for column in &mut self.all {
             column.cells.shrink_to_fit();
         }
     }

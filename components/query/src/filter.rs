@@ -10,13 +10,18 @@ const NODES_MAX: usize = 1_000;
 /// The documents that pass the filter.
 pub(crate) fn select(segment: &Segment, nodes: &[FilterNode]) -> Result<Bitset, QueryError> {
     if nodes.len() > NODES_MAX {
-        return Err(QueryError::MalformedFilter(format!("it has {} nodes, at most {NODES_MAX} are taken", nodes.len())));
+        return Err(QueryError::MalformedFilter(format!(
+            "it has {} nodes, at most {NODES_MAX} are taken",
+            nodes.len()
+        )));
     }
     let mut sets: Vec<Bitset> = Vec::with_capacity(nodes.len());
     for (position, node) in nodes.iter().enumerate() {
         let child = |index: &u32| {
             sets.get(*index as usize).ok_or_else(|| {
-                QueryError::MalformedFilter(format!("node {position} has the child {index}, which does not stand before it"))
+                QueryError::MalformedFilter(format!(
+                    "node {position} has the child {index}, which does not stand before it"
+                ))
             })
         };
         let set = match node {

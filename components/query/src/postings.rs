@@ -33,7 +33,7 @@ pub(crate) struct Postings {
     total_length: u64,
     /// Documents with at least one term.
     documents: u32,
-    postings: u64,
+    entries: u64,
 }
 
 /// Keyword scores by slot, kept between queries so that nothing large is allocated.
@@ -77,16 +77,15 @@ impl Postings {
         let mut length = 0;
         tokenize::terms(text, |term| {
             length += 1;
-            let id = match self.terms.get(term) {
-                Some(&id) => id,
-                None => {
-                    let id = self.free.pop().unwrap_or_else(|| {
-                        self.lists.push(Vec::new());
-                        self.lists.len() as u32 - 1
-                    });
-                    self.terms.insert(term.into(), id);
-                    id
-                }
+            let id = if let Some(&id) = self.terms.get(term) {
+                id
+            } else {
+                let id = self.free.pop().unwrap_or_else(|| {
+                    self.lists.push(Vec::new());
+                    self.lists.len() as u32 - 1
+                });
+                self.terms.insert(term.into(), id);
+                id
             };
             *counts.entry(id).or_default() += 1;
         });
@@ -107,7 +106,7 @@ impl Postings {
         }
         self.total_length += u64::from(length);
         self.documents += u32::from(length > 0);
-        self.postings += terms.len() as u64;
+        self.entries += terms.len() as u64;
         terms.into_boxed_slice()
     }
 
@@ -118,7 +117,7 @@ impl Postings {
             let at = list.partition_point(|posting| posting.slot < slot);
             if list.get(at).is_some_and(|posting| posting.slot == slot) {
                 list.remove(at);
-                self.postings -= 1;
+                self.entries -= 1;
             }
         }
         if let Some(length) = self.lengths.get_mut(slot as usize) {
@@ -158,7 +157,8 @@ impl Postings {
         let lists = &self.lists;
         self.terms.retain(|_, id| lists.get(*id as usize).is_some_and(|list| !list.is_empty()));
         self.terms.shrink_to_fit();
-        self.free = (0..self.lists.len() as u32).filter(|&id| self.lists.get(id as usize).is_some_and(Vec::is_empty)).collect();
+        self.free =
+            (0..self.lists.len() as u32).filter(|&id| self.lists.get(id as usize).is_some_and(Vec::is_empty)).collect();
         self.lists.iter_mut().for_each(Vec::shrink_to_fit);
         self.lists.shrink_to_fit();
         self.lengths.shrink_to_fit();
@@ -170,13 +170,13 @@ impl Postings {
     }
 
     pub(crate) fn postings(&self) -> u64 {
-        self.postings
+        self.entries
     }
 
     /// Estimated bytes.
     pub(crate) fn bytes(&self) -> u64 {
         let words: usize = self.terms.keys().map(|term| term.len() + 24).sum();
-        self.postings * size_of::<Posting>() as u64 + (words + self.lists.len() * 24 + self.lengths.len() * 4) as u64
+        self.entries * size_of::<Posting>() as u64 + (words + self.lists.len() * 24 + self.lengths.len() * 4) as u64
     }
 }
 

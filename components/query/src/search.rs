@@ -129,7 +129,8 @@ impl<'a> Legs<'a> {
     }
 
     fn with_bm25(&self) -> impl Iterator<Item = (u32, f32)> + '_ {
-        let scored = self.keyword.into_iter().flat_map(|scores| scores.scored.iter().map(|&slot| (slot, scores.get(slot))));
+        let scored =
+            self.keyword.into_iter().flat_map(|scores| scores.scored.iter().map(|&slot| (slot, scores.get(slot))));
         scored.filter(|(slot, _)| self.candidates.contains(*slot))
     }
 

@@ -87,9 +87,10 @@ impl Vectors {
     pub(crate) fn scan(&self, query: &Prepared, cosines: &mut Vec<f32>) {
         cosines.clear();
         let rows = self.data.chunks_exact(self.dimensions.max(1));
-        cosines.extend(rows.zip(&self.inverse_norms).map(|(row, norm)| {
-            kernel::dot(&query.values, row) as f32 * query.inverse_norm * norm
-        }));
+        cosines.extend(
+            rows.zip(&self.inverse_norms)
+                .map(|(row, norm)| kernel::dot(&query.values, row) as f32 * query.inverse_norm * norm),
+        );
         cosines.resize(self.inverse_norms.len(), 0.0);
     }
 

@@ -49,11 +49,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn comparison() -> impl Strategy<Value = Comparison> {
-    let scalar = || prop_oneof![
-        Just(Scalar::Null),
-        (-3..3).prop_map(|number| Scalar::Number(f64::from(number))),
-        "[ab]{0,2}".prop_map(Scalar::Text),
-    ];
+    let scalar = || {
+        prop_oneof![
+            Just(Scalar::Null),
+            (-3..3).prop_map(|number| Scalar::Number(f64::from(number))),
+            "[ab]{0,2}".prop_map(Scalar::Text),
+        ]
+    };
     prop_oneof![
         scalar().prop_map(Comparison::Eq),
         proptest::collection::vec(scalar(), 0..3).prop_map(Comparison::OneOf),
@@ -112,7 +114,8 @@ impl Model {
     }
 
     fn bm25(&self, document: &Document, query: &str) -> f32 {
-        let with_text: Vec<Vec<String>> = self.0.values().map(|document| terms(&document.text)).filter(|terms| !terms.is_empty()).collect();
+        let with_text: Vec<Vec<String>> =
+            self.0.values().map(|document| terms(&document.text)).filter(|terms| !terms.is_empty()).collect();
         let total: usize = with_text.iter().map(Vec::len).sum();
         let average = (total as f64 / with_text.len() as f64) as f32;
         let own = terms(&document.text);
@@ -270,7 +273,9 @@ fn sample() -> Segment {
         fields: vec![Field { path: "data.severity".into(), value: Scalar::Number(1.0) }],
         payload: vec![],
     };
-    segment.upsert(vec![document("a", "tide tables", [1.0, 0.0, 0.0]), document("b", "harbour", [0.9, 0.1, 0.0])]).unwrap();
+    segment
+        .upsert(vec![document("a", "tide tables", [1.0, 0.0, 0.0]), document("b", "harbour", [0.9, 0.1, 0.0])])
+        .unwrap();
     segment
 }
 
@@ -278,9 +283,15 @@ fn sample() -> Segment {
 #[test]
 fn convex_fusion_is_as_documented() {
     let mut segment = sample();
-    let request = Request { text: Some("harbour".into()), vector: Some(vec![1.0, 0.0, 0.0]), fusion: Fusion::Convex(0.8), ..Request::default() };
+    let request = Request {
+        text: Some("harbour".into()),
+        vector: Some(vec![1.0, 0.0, 0.0]),
+        fusion: Fusion::Convex(0.8),
+        ..Request::default()
+    };
     let response = ask(&mut segment, &request);
-    let by_key: BTreeMap<&str, &skerry_query::types::Hit> = response.hits.iter().map(|hit| (hit.key.as_str(), hit)).collect();
+    let by_key: BTreeMap<&str, &skerry_query::types::Hit> =
+        response.hits.iter().map(|hit| (hit.key.as_str(), hit)).collect();
     assert!((by_key["a"].score - 0.8).abs() < 1e-6 && by_key["a"].keyword_score.is_none());
     let cosine = by_key["b"].vector_score.unwrap();
     assert!((by_key["b"].score - (0.8 * (cosine + 1.0) / 2.0 + 0.2)).abs() < 1e-6);
@@ -302,9 +313,13 @@ fn mistakes_are_named() {
     assert_eq!(refused(vector(vec![1.0])), QueryError::VectorDimensions(1));
     let weighted = Request { fusion: Fusion::Convex(f32::NAN), ..text(1) };
     assert!(matches!(refused(weighted), QueryError::WeightOutOfRange(_)));
-    let condition = |path: &str| FilterNode::Condition(Condition { path: path.into(), comparison: Comparison::Eq(Scalar::Null) });
+    let condition =
+        |path: &str| FilterNode::Condition(Condition { path: path.into(), comparison: Comparison::Eq(Scalar::Null) });
     let unknown = refused(Request { filter: vec![condition("data.sevrity")], ..text(1) });
-    assert_eq!(unknown, QueryError::UnknownField { path: "data.sevrity".into(), similar: Some("data.severity".into()) });
+    assert_eq!(
+        unknown,
+        QueryError::UnknownField { path: "data.sevrity".into(), similar: Some("data.severity".into()) }
+    );
     for filter in [vec![FilterNode::Negate(0)], vec![FilterNode::All(vec![7])], vec![condition("key"); 1_001]] {
         assert!(matches!(refused(Request { filter, ..text(1) }), QueryError::MalformedFilter(_)));
     }

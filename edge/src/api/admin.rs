@@ -26,9 +26,8 @@ const DESCRIPTION_BYTES_MAX: usize = 4 << 10;
 pub(super) async fn health(State(node): State<Arc<Node>>) -> Response {
     match failure(&node) {
         None => Json(Health { status: "ok", reason: None, version: VERSION }).into_response(),
-        reason => {
-            (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "failed", reason, version: VERSION })).into_response()
-        }
+        reason => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "failed", reason, version: VERSION }))
+            .into_response(),
     }
 }
 
@@ -124,7 +123,8 @@ pub(super) async fn put_project(
     JsonBody(body): JsonBody<ProjectBody>,
 ) -> Result<(StatusCode, Json<Project>), Problem> {
     if body.description.len() > DESCRIPTION_BYTES_MAX {
-        let detail = format!("The description has {} bytes; at most {DESCRIPTION_BYTES_MAX} are taken.", body.description.len());
+        let detail =
+            format!("The description has {} bytes; at most {DESCRIPTION_BYTES_MAX} are taken.", body.description.len());
         return Err(Problem::new(Kind::InvalidBody, detail));
     }
     blocking(move || {

@@ -107,7 +107,7 @@ fn request(node: &Node, body: QueryBody) -> Result<Request, Problem> {
         (Mode::Keyword, Some(_), _) => {
             return Err(invalid("A keyword query takes no `vector`; use the mode `hybrid` or `vector`.".to_owned()));
         }
-        (Mode::Keyword, None, None) | (Mode::Vector, None, None) if body.filter.is_some() => None,
+        (Mode::Keyword | Mode::Vector, None, None) if body.filter.is_some() => None,
         (Mode::Keyword, None, _) | (_, None, None) => None,
         (_, Some(vector), _) => Some(checked_vector(vector, node.embedder().model().dimensions)?),
         (_, None, Some(text)) => embed(node, text)?,
@@ -145,7 +145,9 @@ fn embed(node: &Node, text: &str) -> Result<Option<Vec<f32>>, Problem> {
 fn fusion(body: Option<FusionBody>) -> Result<Fusion, Problem> {
     match body {
         None => Ok(Fusion::Convex(VECTOR_WEIGHT_DEFAULT)),
-        Some(FusionBody::Convex { vector_weight }) if (0.0..=1.0).contains(&vector_weight) => Ok(Fusion::Convex(vector_weight)),
+        Some(FusionBody::Convex { vector_weight }) if (0.0..=1.0).contains(&vector_weight) => {
+            Ok(Fusion::Convex(vector_weight))
+        }
         Some(FusionBody::Convex { vector_weight }) => {
             Err(invalid(format!("`vector_weight` is {vector_weight}; it goes from 0 to 1.")))
         }

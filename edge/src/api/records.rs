@@ -46,7 +46,8 @@ fn store(node: &Node, project: &str, bodies: Vec<RecordBody>) -> Result<Json<Pub
 
 fn check_batch(count: usize) -> Result<(), Problem> {
     if count > BATCH_MAX {
-        let detail = format!("The request has {count} entries; at most {BATCH_MAX} are taken. Send them in several requests.");
+        let detail =
+            format!("The request has {count} entries; at most {BATCH_MAX} are taken. Send them in several requests.");
         return Err(Problem::new(Kind::BodyTooLarge, detail));
     }
     Ok(())
@@ -110,11 +111,16 @@ pub(super) async fn put(
 ) -> Result<Json<Published>, Problem> {
     let named = value.entry("key").or_insert_with(|| key.clone().into());
     if named.as_str() != Some(&key) {
-        return Err(Problem::new(Kind::InvalidRecord, "The record's `key` differs from the path's; leave it out or make it equal."));
+        return Err(Problem::new(
+            Kind::InvalidRecord,
+            "The record's `key` differs from the path's; leave it out or make it equal.",
+        ));
     }
-    let record = serde_path_to_error::deserialize::<_, RecordBody>(serde_json::Value::Object(value)).map_err(|error| {
-        Problem::new(Kind::InvalidBody, format!("At `{}`: {}.", error.path(), error.inner())).with("path", error.path().to_string())
-    })?;
+    let record =
+        serde_path_to_error::deserialize::<_, RecordBody>(serde_json::Value::Object(value)).map_err(|error| {
+            Problem::new(Kind::InvalidBody, format!("At `{}`: {}.", error.path(), error.inner()))
+                .with("path", error.path().to_string())
+        })?;
     blocking(move || store(&node, &project, vec![record])).await
 }
 

@@ -17,9 +17,23 @@ use crate::node::{Node, NodeConfig};
 use crate::serve::Notice;
 
 /// Characters of a path segment that are written as `%XX`.
-const SEGMENT: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'/').add(b'<').add(b'>').add(b'?').add(b'[').add(b'\\')
-        .add(b']').add(b'^').add(b'`').add(b'{').add(b'|').add(b'}');
+const SEGMENT: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 
 /// A name as a segment of a path.
 pub(super) fn segment(name: &str) -> String {
@@ -72,7 +86,8 @@ impl Client {
             return Ok(running);
         }
         let node = Node::open(config)?;
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
         Ok(Client::Local { router: api::router(Arc::clone(&node), &ApiConfig::default()), runtime })
     }
 
@@ -132,7 +147,8 @@ fn ask_node(
     }
     let body = body.map(ToString::to_string).unwrap_or_default();
     let sent = agent.run(request.body(body)?);
-    let mut response = sent.with_context(|| format!("cannot reach the node at {url}; is `skerry serve` running there?"))?;
+    let mut response =
+        sent.with_context(|| format!("cannot reach the node at {url}; is `skerry serve` running there?"))?;
     let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().context("read the answer")?;
     Ok((response.status().as_u16(), bytes))
 }

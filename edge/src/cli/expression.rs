@@ -11,19 +11,29 @@ const OPERATORS: [(&str, &str); 7] =
 pub(super) fn parse(text: &str) -> anyhow::Result<Value> {
     let trimmed = text.trim();
     if trimmed.starts_with('{') {
-        return serde_json::from_str(trimmed).map_err(|error| anyhow::anyhow!("the filter {text:?} is not JSON: {error}"));
+        return serde_json::from_str(trimmed)
+            .map_err(|error| anyhow::anyhow!("the filter {text:?} is not JSON: {error}"));
     }
     if let Some(field) = trimmed.strip_suffix(" exists") {
         return Ok(json!({ "field": field.trim(), "op": "exists" }));
     }
-    let first = OPERATORS.iter().filter_map(|(sign, op)| Some((trimmed.find(sign)?, std::cmp::Reverse(sign.len()), *sign, *op))).min();
+    let first = OPERATORS
+        .iter()
+        .filter_map(|(sign, op)| Some((trimmed.find(sign)?, std::cmp::Reverse(sign.len()), *sign, *op)))
+        .min();
     let Some((at, _, sign, op)) = first else {
-        bail!("the filter {text:?} has no operator; write for instance data.severity >= 7, with one of = != < <= > >= ^= exists");
+        bail!(
+            "the filter {text:?} has no operator; write for instance data.severity >= 7, with one of = != < <= > >= ^= exists"
+        );
     };
-    let (field, value) = (trimmed.get(..at).unwrap_or_default().trim(), trimmed.get(at + sign.len()..).unwrap_or_default().trim());
+    let (field, value) =
+        (trimmed.get(..at).unwrap_or_default().trim(), trimmed.get(at + sign.len()..).unwrap_or_default().trim());
     if field.is_empty() || value.is_empty() {
         let side = if field.is_empty() { "before" } else { "behind" };
-        bail!("the filter {text:?} has nothing {side} {sign} (at character {})", text.find(sign).map_or(0, |at| at + 1));
+        bail!(
+            "the filter {text:?} has nothing {side} {sign} (at character {})",
+            text.find(sign).map_or(0, |at| at + 1)
+        );
     }
     // A value that is not a JSON number, word or quoted text is taken as text.
     let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));

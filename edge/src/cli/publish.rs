@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::client::{Client, segment};
 use super::{Globals, print_json};
 use crate::body::RecordBody;
-use crate::input::{self, Format};
+use crate::input::{self, Format, Input};
 
 /// Records of one request: large enough to fill both cores, small enough for the bar to move.
 const BATCH: usize = 64;
@@ -34,7 +34,7 @@ pub(super) struct PublishArguments {
 
 /// Runs `skerry publish`.
 pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow::Result<()> {
-    let (records, skipped) = gather(arguments)?;
+    let Input { records, skipped } = gather(arguments)?;
     for (path, reason) in &skipped {
         eprintln!("skipped {}: {reason}", path.display());
     }
@@ -48,35 +48,43 @@ pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow
         return print_json(&json!({ "published": records.len(), "skipped": skipped.len(), "changed": done.changed,
             "version": done.version, "sequence": done.sequence }));
     }
-    println!("published {} records ({} changed) to {}, version {}", records.len(), done.changed, globals.project, done.short());
+    println!(
+        "published {} records ({} changed) to {}, version {}",
+        records.len(),
+        done.changed,
+        globals.project,
+        done.short()
+    );
     Ok(())
 }
 
-fn gather(arguments: &PublishArguments) -> anyhow::Result<(Vec<RecordBody>, Vec<(PathBuf, String)>)> {
+fn gather(arguments: &PublishArguments) -> anyhow::Result<Input> {
+    let mut gathered = Input::default();
     if let (Some(text), Some(key)) = (&arguments.text, &arguments.key) {
-        return Ok((vec![input::plain(key, text)], Vec::new()));
+        gathered.records.push(input::plain(key, text));
+        return Ok(gathered);
     }
-    let (mut records, mut skipped) = (Vec::new(), Vec::new());
     for path in &arguments.paths {
         if path == Path::new("-") {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("read standard input as UTF-8")?;
             let key = arguments.key.as_deref().unwrap_or("stdin");
-            records.extend(input::read_stream(&text, arguments.format, key)?);
+            gathered.records.extend(input::read_stream(&text, arguments.format, key)?);
         } else {
             let found = input::read_path(path, arguments.format)?;
-            records.extend(found.records);
-            skipped.extend(found.skipped);
+            gathered.records.extend(found.records);
+            gathered.skipped.extend(found.skipped);
         }
     }
-    Ok((records, skipped))
+    Ok(gathered)
 }
 
 /// Creates the project when it is not there, and says so.
 pub(super) fn ensure_project(globals: &Globals, client: &Client, description: &str) -> anyhow::Result<()> {
     let path = format!("/api/v1/projects/{}", segment(&globals.project));
     let known = client.call("GET", "/api/v1/projects", None)?;
-    let exists = known["projects"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == globals.project.as_str()));
+    let exists =
+        known["projects"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == globals.project.as_str()));
     if !exists || !description.is_empty() {
         client.call("PUT", &path, Some(&json!({ "description": description })))?;
     }

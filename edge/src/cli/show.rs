@@ -51,7 +51,8 @@ pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Re
     if let Some(text) = &arguments.text {
         body["text"] = json!(text);
     }
-    let mut filters = arguments.filter.iter().map(|text| expression::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut filters =
+        arguments.filter.iter().map(|text| expression::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
     match filters.len() {
         0 => {}
         1 => body["filter"] = filters.remove(0),
@@ -60,7 +61,11 @@ pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Re
     if let Some(weight) = arguments.vector_weight {
         body["fusion"] = json!({ "convex": { "vector_weight": weight } });
     }
-    let answer = globals.client()?.call("POST", &format!("/api/v1/projects/{}/query", segment(&globals.project)), Some(&body))?;
+    let answer = globals.client()?.call(
+        "POST",
+        &format!("/api/v1/projects/{}/query", segment(&globals.project)),
+        Some(&body),
+    )?;
     if globals.json {
         return print_json(&answer);
     }
@@ -131,7 +136,13 @@ pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
         return print_json(&status);
     }
     let node = &status["node"];
-    println!("skerry {}, store {}, model {} ({} dimensions)", text(node, "version"), text(node, "health"), text(node, "model"), node["dimensions"]);
+    println!(
+        "skerry {}, store {}, model {} ({} dimensions)",
+        text(node, "version"),
+        text(node, "health"),
+        text(node, "model"),
+        node["dimensions"]
+    );
     if let Some(bytes) = node["memory_pss_bytes"].as_u64() {
         println!("memory {} MiB (Pss), up {} s", bytes >> 20, node["uptime_seconds"]);
     }

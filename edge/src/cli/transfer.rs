@@ -23,7 +23,7 @@ const FORMAT: &str = "skerry-export/1";
 pub(super) struct ImportArguments {
     /// The file.
     path: PathBuf,
-    /// What it is: an export of `skerry export`, or the PyPI wheel `cwe2` with the CWE catalogue.
+    /// What it is: an export of `skerry export`, or the `PyPI` wheel `cwe2` with the CWE catalogue.
     #[arg(long, value_enum, default_value_t = ImportFormat::Auto)]
     format: ImportFormat,
 }
@@ -49,7 +49,7 @@ pub(super) struct ExportArguments {
 /// With whom to sync.
 #[derive(Debug, clap::Args)]
 pub(super) struct SyncArguments {
-    /// Address of the other node, for instance http://127.0.0.1:8788.
+    /// Address of the other node, for instance <http://127.0.0.1:8788>.
     peer: String,
     /// Only these projects; all of both nodes when absent.
     #[arg(long = "only", value_name = "PROJECT")]
@@ -76,7 +76,13 @@ pub(super) fn import(globals: &Globals, arguments: &ImportArguments) -> anyhow::
     if globals.json {
         return print_json(&json!({ "imported": records.len(), "changed": done.changed, "version": done.version }));
     }
-    println!("imported {} records ({} changed) into {}, version {}", records.len(), done.changed, globals.project, done.short());
+    println!(
+        "imported {} records ({} changed) into {}, version {}",
+        records.len(),
+        done.changed,
+        globals.project,
+        done.short()
+    );
     Ok(())
 }
 
@@ -94,9 +100,11 @@ fn read_export(path: &Path) -> anyhow::Result<(Vec<RecordBody>, String)> {
 fn parse_export(text: &str) -> anyhow::Result<(Vec<RecordBody>, String)> {
     let body = text.strip_suffix('\n').context("it was cut short: its last line has no end")?;
     let (content, trailer) = body.rsplit_once('\n').context("it is not an export")?;
-    let trailer: Value = serde_json::from_str(trailer).context("it was cut short or changed: the last line is no trailer")?;
+    let trailer: Value =
+        serde_json::from_str(trailer).context("it was cut short or changed: the last line is no trailer")?;
     let mut lines = content.lines();
-    let header: Value = serde_json::from_str(lines.next().unwrap_or_default()).context("it is not an export of skerry")?;
+    let header: Value =
+        serde_json::from_str(lines.next().unwrap_or_default()).context("it is not an export of skerry")?;
     if header["format"] != FORMAT {
         bail!("it is not an export of skerry in the format {FORMAT}");
     }
@@ -104,9 +112,9 @@ fn parse_export(text: &str) -> anyhow::Result<(Vec<RecordBody>, String)> {
     if trailer["sha256"] != digest.as_str() {
         bail!("it was cut short or changed: its digest differs from the one in its last line");
     }
-    let records = lines.zip(2..).map(|(line, number)| {
-        serde_json::from_str(line).with_context(|| format!("line {number} is not a record"))
-    });
+    let records = lines
+        .zip(2..)
+        .map(|(line, number)| serde_json::from_str(line).with_context(|| format!("line {number} is not a record")));
     let records = records.collect::<anyhow::Result<Vec<RecordBody>>>()?;
     if trailer["records"] != records.len() {
         bail!("it has {} records, unlike its last line says", records.len());
@@ -146,11 +154,14 @@ fn write_export(globals: &Globals, client: &Client, out: &mut impl Write) -> any
         digest.update(&line);
         out.write_all(line.as_bytes()).context("write the export")
     };
-    line(&json!({ "format": FORMAT, "project": project["name"], "version": project["version"], "description": project["description"] }))?;
+    line(
+        &json!({ "format": FORMAT, "project": project["name"], "version": project["version"], "description": project["description"] }),
+    )?;
     let bar = progress_bar(total, "exporting");
     let (mut after, mut count) = (None::<String>, 0);
     loop {
-        let query = after.as_deref().map(|key| format!("&after={}", segment(key).replace('&', "%26").replace('+', "%2B")));
+        let query =
+            after.as_deref().map(|key| format!("&after={}", segment(key).replace('&', "%26").replace('+', "%2B")));
         let page = client.call("GET", &format!("{base}/records?limit=500{}", query.unwrap_or_default()), None)?;
         for record in page["records"].as_array().into_iter().flatten() {
             line(record)?;
@@ -207,7 +218,11 @@ mod tests {
     use super::*;
 
     fn sample() -> String {
-        let content = format!("{}\n{}\n", json!({"format": FORMAT, "project": "p", "description": "d"}), json!({"key": "a", "text": "t"}));
+        let content = format!(
+            "{}\n{}\n",
+            json!({"format": FORMAT, "project": "p", "description": "d"}),
+            json!({"key": "a", "text": "t"})
+        );
         let trailer = json!({"records": 1, "sha256": hex::encode(Sha256::digest(&content))});
         format!("{content}{trailer}\n")
     }

@@ -1,4 +1,4 @@
-//! The CWE catalogue of software weaknesses, from its XML inside the PyPI wheel `cwe2`.
+//! The CWE catalogue of software weaknesses, from its XML inside the `PyPI` wheel `cwe2`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -49,7 +49,8 @@ pub fn parse(xml: &str, terms: &str) -> anyhow::Result<Catalogue> {
     let date = root.attribute("Date").unwrap_or("no date");
     let weaknesses = child(root, "Weaknesses").context("the catalogue has no weaknesses")?;
     let source = format!("CWE {version}, The MITRE Corporation");
-    let records = children(weaknesses, "Weakness").map(|node| weakness(node, &source)).collect::<anyhow::Result<_>>()?;
+    let records =
+        children(weaknesses, "Weakness").map(|node| weakness(node, &source)).collect::<anyhow::Result<_>>()?;
     Ok(Catalogue { records, notice: format!("CWE {version} ({date}), Common Weakness Enumeration.\n\n{terms}") })
 }
 
@@ -115,10 +116,8 @@ fn relations(node: Node<'_, '_>, key: &str) -> Vec<LinkBody> {
             other => (kebab(other), ["subject", "object"]),
         };
         let [own, others] = roles.map(str::to_owned);
-        let members = vec![
-            MemberBody { role: own, key: key.to_owned() },
-            MemberBody { role: others, key: format!("CWE-{id}") },
-        ];
+        let members =
+            vec![MemberBody { role: own, key: key.to_owned() }, MemberBody { role: others, key: format!("CWE-{id}") }];
         LinkBody { kind, members, weight: 1.0, layers }
     };
     views.into_iter().map(link).collect()
@@ -151,7 +150,10 @@ fn texts_below(node: Node<'_, '_>, list: &str, name: &str) -> BTreeSet<String> {
 fn attributes_below(node: Node<'_, '_>, name: &str, attributes: &[&str]) -> BTreeSet<String> {
     let below = child(node, "Applicable_Platforms").into_iter().flat_map(|list| list.descendants());
     let found = below.filter(|node| node.tag_name().name() == name);
-    found.filter_map(|node| attributes.iter().find_map(|attribute| node.attribute(*attribute))).map(str::to_owned).collect()
+    found
+        .filter_map(|node| attributes.iter().find_map(|attribute| node.attribute(*attribute)))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ pub(super) fn document(text: &str, file: &str) -> Result<Vec<RecordBody>, InputE
         return parse(text, file, 1);
     }
     // Telling the two kinds of objects apart by trying would hide the mistake behind the wrong one's complaint.
-    let names: Result<std::collections::BTreeMap<String, serde::de::IgnoredAny>, _> = serde_json::from_str(text);
-    if names.is_ok_and(|names| names.contains_key("records")) {
+    let object: Result<serde_json::Map<String, serde_json::Value>, _> = serde_json::from_str(text);
+    if object.is_ok_and(|object| object.contains_key("records")) {
         return parse::<Records>(text, file, 1).map(|records| records.records);
     }
     parse(text, file, 1).map(|record| vec![record])
@@ -60,7 +60,9 @@ mod tests {
     fn mistakes_have_a_place() {
         let said = |result: Result<Vec<RecordBody>, InputError>| result.unwrap_err().to_string();
         assert!(said(document("[{\"key\":\"a\"},\n {\"key\":}]", "f.json")).starts_with("f.json:2:9: "));
-        assert!(said(lines("{\"key\":\"a\"}\n\n{\"key\":7}", "f.jsonl")).starts_with("f.jsonl:3:8: at `key`: invalid type"));
+        assert!(
+            said(lines("{\"key\":\"a\"}\n\n{\"key\":7}", "f.jsonl")).starts_with("f.jsonl:3:8: at `key`: invalid type")
+        );
         assert!(said(document("{\"key\":\"a\",\"txet\":\"b\"}", "f")).contains("unknown field `txet`"));
         assert!(said(document("", "f")).starts_with("f:1:0: "));
         assert!(said(lines("{\"key\":\"a\"} {\"key\":\"b\"}", "f")).contains("trailing"));

@@ -13,7 +13,9 @@ pub(super) fn record(text: &str, key: &str) -> RecordBody {
     let mut headings: Vec<String> = Vec::new();
     let mut targets = BTreeSet::new();
     let mut heading = false;
-    for event in Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS) {
+    for event in
+        Parser::new_ext(text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS)
+    {
         match event {
             Event::Start(Tag::Heading { .. }) => {
                 heading = true;

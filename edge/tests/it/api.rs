@@ -15,8 +15,11 @@ async fn the_main_path() {
     node.fill().await;
     let (_, record) = node.call("GET", "/projects/p/records/tide", &Value::Null).await;
     assert_eq!(record["data"]["place"]["name"], "Tobermory");
-    for (mode, text, expected) in [("hybrid", "when is the sea high", "tide"), ("vector", "baking", "bread"), ("keyword", "moons", "moon")] {
-        let (status, answer) = node.call("POST", "/projects/p/query", &json!({"text": text, "mode": mode, "k": 1})).await;
+    for (mode, text, expected) in
+        [("hybrid", "when is the sea high", "tide"), ("vector", "baking", "bread"), ("keyword", "moons", "moon")]
+    {
+        let (status, answer) =
+            node.call("POST", "/projects/p/query", &json!({"text": text, "mode": mode, "k": 1})).await;
         assert_eq!((status, &answer["hits"][0]["key"]), (200, &json!(expected)), "{answer}");
         assert_eq!(answer["hits"][0]["record"]["key"], expected);
     }
@@ -51,7 +54,9 @@ async fn filters_narrow() {
     assert_eq!(keys(json!({"any": [{"field": "key", "op": "prefix", "value": "b"}, {"field": "metadata.source", "op": "exists"}]})).await, ["bread"]);
     assert_eq!(keys(json!({"field": "data.place.name", "op": "in", "value": ["Oban", "Tobermory"]})).await, ["tide"]);
     assert_eq!(keys(json!({"field": "data.absent", "op": "exists"})).await, [] as [&str; 0]);
-    let (_, answer) = node.call("POST", "/projects/p/query", &json!({"text": "noon", "filter": {"field": "key", "value": "bread"}})).await;
+    let (_, answer) = node
+        .call("POST", "/projects/p/query", &json!({"text": "noon", "filter": {"field": "key", "value": "bread"}}))
+        .await;
     assert_eq!((answer["candidates"].as_u64(), answer["hits"][0]["key"].as_str()), (Some(1), Some("bread")));
 }
 
@@ -66,14 +71,23 @@ async fn bad_bodies_are_explained() {
     assert_eq!((status, &problem["line"], &problem["column"]), (400, &json!(1), &json!(26)), "{problem}");
     let (status, problem) = node.call("POST", post, &json!({"records": [{"key": "a"}, {"key": 7}]})).await;
     assert_eq!((status, problem["path"].as_str()), (422, Some("records[1].key")));
-    for body in [json!([]), json!({"records": {}}), json!({"records": [{"text": "no key"}]}), json!({"records": [{"key": "a", "extra": 1}]})] {
+    for body in [
+        json!([]),
+        json!({"records": {}}),
+        json!({"records": [{"text": "no key"}]}),
+        json!({"records": [{"key": "a", "extra": 1}]}),
+    ] {
         assert_eq!(node.refused("POST", post, &body).await, (422, "invalid-body".into()), "{body}");
     }
     assert_eq!(node.call_text("POST", post, b"{\"records\": [{\"key\": \"\xff\"}]}".to_vec()).await.0, 400);
-    assert_eq!(node.call_text("POST", post, b"{\"records\": [{\"key\":\"a\",\"data\":{\"n\":1e999}}]}".to_vec()).await.0, 400);
+    assert_eq!(
+        node.call_text("POST", post, b"{\"records\": [{\"key\":\"a\",\"data\":{\"n\":1e999}}]}".to_vec()).await.0,
+        400
+    );
     let deep = format!("{{\"records\":[{{\"key\":\"a\",\"data\":{}{}}}]}}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
     assert_eq!(node.call_text("POST", post, deep.into_bytes()).await.0, 400);
-    let (status, _) = node.raw("POST", "/api/v1/projects/p/records", &[("content-type", "text/plain")], b"{}".to_vec()).await;
+    let (status, _) =
+        node.raw("POST", "/api/v1/projects/p/records", &[("content-type", "text/plain")], b"{}".to_vec()).await;
     assert_eq!(status, 415);
     assert_eq!(node.call("GET", "/projects/p/version", &Value::Null).await.1, version);
 }
@@ -93,7 +107,8 @@ async fn bad_records_are_named() {
         (json!({"key": "data", "data": {"a": "x".repeat(300_000)}}), "as JSON"),
         (json!({"key": "link", "links": [{"type": "t", "members": []}]}), "no members"),
     ] {
-        let (status, problem) = node.call("POST", "/projects/p/records", &json!({"records": [{"key": "good"}, record]})).await;
+        let (status, problem) =
+            node.call("POST", "/projects/p/records", &json!({"records": [{"key": "good"}, record]})).await;
         assert_eq!((status, problem["type"].as_str()), (422, Some("urn:skerry:problem:invalid-record")), "{says}");
         assert_eq!(problem["errors"][0]["index"], 1);
         assert!(problem["detail"].as_str().unwrap().contains(says), "{}", problem["detail"]);
@@ -135,11 +150,15 @@ async fn bad_queries_are_explained() {
     assert_eq!(refused(json!({"vector": vec![Value::Null; 384]})).await, (422, "invalid-body".into()));
     assert_eq!(refused(json!({"text": "a", "mode": "fuzzy"})).await, (422, "invalid-body".into()));
     assert_eq!(refused(json!({"text": "a", "k": -1})).await, (422, "invalid-body".into()));
-    let (status, problem) =
-        node.call("POST", "/projects/p/query", &json!({"text": "a", "filter": {"field": "data.heigth", "value": 1}})).await;
+    let (status, problem) = node
+        .call("POST", "/projects/p/query", &json!({"text": "a", "filter": {"field": "data.heigth", "value": 1}}))
+        .await;
     assert_eq!((status, problem["type"].as_str()), (400, Some("urn:skerry:problem:unknown-field")));
     assert_eq!(problem["similar"], "data.height");
-    assert_eq!(refused(json!({"text": "a", "filter": {"field": "severity", "value": 1}})).await, (400, "unknown-field".into()));
+    assert_eq!(
+        refused(json!({"text": "a", "filter": {"field": "severity", "value": 1}})).await,
+        (400, "unknown-field".into())
+    );
     // After all that the index still answers.
     assert_eq!(node.call("POST", "/projects/p/query", &json!({"text": "noon"})).await.0, 200);
 }
@@ -150,17 +169,29 @@ async fn unknown_things_are_told_apart() {
     let node = TestNode::new();
     let query = json!({"text": "a"});
     assert_eq!(node.refused("POST", "/projects/none/query", &query).await, (404, "unknown-project".into()));
-    assert_eq!(node.refused("POST", "/projects/none/records", &json!({"records": []})).await, (404, "unknown-project".into()));
+    assert_eq!(
+        node.refused("POST", "/projects/none/records", &json!({"records": []})).await,
+        (404, "unknown-project".into())
+    );
     assert_eq!(node.refused("GET", "/projects/none", &Value::Null).await, (404, "unknown-project".into()));
     assert_eq!(node.refused("GET", "/projects/none/version", &Value::Null).await, (404, "unknown-project".into()));
     assert_eq!(node.refused("PUT", "/projects/Not%20A%20Name", &json!({})).await, (400, "invalid-name".into()));
     assert_eq!(node.refused("GET", "/nothing", &Value::Null).await, (404, "unknown-path".into()));
     assert_eq!(node.refused("PATCH", "/projects", &Value::Null).await, (405, "method-not-allowed".into()));
     node.fill().await;
-    assert_eq!(node.refused("GET", "/projects/p/records?limit=0", &Value::Null).await, (400, "invalid-parameter".into()));
-    assert_eq!(node.refused("GET", "/projects/p/records?limit=x", &Value::Null).await, (400, "invalid-parameter".into()));
+    assert_eq!(
+        node.refused("GET", "/projects/p/records?limit=0", &Value::Null).await,
+        (400, "invalid-parameter".into())
+    );
+    assert_eq!(
+        node.refused("GET", "/projects/p/records?limit=x", &Value::Null).await,
+        (400, "invalid-parameter".into())
+    );
     let many: Vec<Value> = (0..10_001).map(|n| json!({"key": n.to_string()})).collect();
-    assert_eq!(node.refused("POST", "/projects/p/records", &json!({"records": many})).await, (413, "body-too-large".into()));
+    assert_eq!(
+        node.refused("POST", "/projects/p/records", &json!({"records": many})).await,
+        (413, "body-too-large".into())
+    );
 }
 
 /// A sync body cut short, flipped, or of another project is refused and changes nothing.
@@ -193,7 +224,7 @@ async fn bad_sync_bodies_are_refused() {
 /// With a key, nothing but the health answers without it; without one, a foreign Host header is refused.
 #[tokio::test]
 async fn keys_close_the_node() {
-    let closed = TestNode::with(ApiConfig { api_keys: ApiKeys::new(["open sesame"]) });
+    let closed = TestNode::with(&ApiConfig { api_keys: ApiKeys::new(["open sesame"]) });
     let status = async |path: &str, headers: &[(&str, &str)]| closed.raw("GET", path, headers, Vec::new()).await.0;
     assert_eq!(status("/api/v1/projects", &[]).await, 401);
     assert_eq!(status("/api/v1/projects", &[("authorization", "Bearer wrong")]).await, 401);
@@ -214,9 +245,20 @@ async fn the_description_is_the_router() {
     assert_eq!((status, served), (200, serde_json::to_value(description()).unwrap()));
     let paths: Vec<String> = description().paths.paths.keys().cloned().collect();
     let expected = [
-        "/api/v1/health", "/api/v1/projects", "/api/v1/projects/{project}", "/api/v1/projects/{project}/deletions",
-        "/api/v1/projects/{project}/query", "/api/v1/projects/{project}/records", "/api/v1/projects/{project}/records/{key}",
-        "/api/v1/projects/{project}/sync", "/api/v1/projects/{project}/version", "/api/v1/status", "/api/v1/sync",
+        "/api/v1/health",
+        "/api/v1/projects",
+        "/api/v1/projects/{project}",
+        "/api/v1/projects/{project}/deletions",
+        "/api/v1/projects/{project}/query",
+        "/api/v1/projects/{project}/records",
+        "/api/v1/projects/{project}/records/{key}",
+        "/api/v1/projects/{project}/sync",
+        "/api/v1/projects/{project}/version",
+        "/api/v1/status",
+        "/api/v1/sync",
     ];
-    assert_eq!(paths.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(), std::collections::BTreeSet::from(expected));
+    assert_eq!(
+        paths.iter().map(String::as_str).collect::<std::collections::BTreeSet<_>>(),
+        std::collections::BTreeSet::from(expected)
+    );
 }

@@ -13,7 +13,11 @@ fn every_kind_of_input_is_published() {
     let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (data, files) = (data.path(), files.path());
     std::fs::write(files.join("one.json"), r#"{"key": "json", "text": "A record from JSON"}"#).unwrap();
-    std::fs::write(files.join("many.jsonl"), "{\"key\":\"l1\",\"text\":\"first line\"}\r\n{\"key\":\"l2\",\"text\":\"second line\"}\n").unwrap();
+    std::fs::write(
+        files.join("many.jsonl"),
+        "{\"key\":\"l1\",\"text\":\"first line\"}\r\n{\"key\":\"l2\",\"text\":\"second line\"}\n",
+    )
+    .unwrap();
     std::fs::write(files.join("note.md"), "# Sourdough\n\nFeed the *starter* daily.").unwrap();
     std::fs::write(files.join("plain.txt"), "The ferry leaves at six").unwrap();
     std::fs::write(files.join("image.png"), [0x89, 0x50]).unwrap();
@@ -21,9 +25,19 @@ fn every_kind_of_input_is_published() {
     assert!(output.status.success());
     assert!(String::from_utf8_lossy(&output.stdout).contains("published 5 records (5 changed)"));
     assert!(String::from_utf8_lossy(&output.stderr).contains("image.png"), "what was left out is said");
-    assert!(ok(data, &["publish", files.to_str().unwrap()]).contains("(0 changed)"), "publishing again changes nothing");
+    assert!(
+        ok(data, &["publish", files.to_str().unwrap()]).contains("(0 changed)"),
+        "publishing again changes nothing"
+    );
 
-    let mut child = skerry().arg("--data").arg(data).args(["publish", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut child = skerry()
+        .arg("--data")
+        .arg(data)
+        .args(["publish", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     child.stdin.take().unwrap().write_all(b"[{\"key\": \"piped\", \"text\": \"from a pipe\"}]").unwrap();
     assert!(child.wait().unwrap().success());
     ok(data, &["publish", "--text", "Typed at the prompt", "--key", "typed"]);
@@ -112,7 +126,10 @@ fn a_full_disk_is_a_clear_error() {
     // Writes behind the limit fail instead of killing the process, as on a full disk.
     let script = "trap '' XFSZ; ulimit -f 6144; exec \"$0\" \"$@\"";
     command.args(["-c", script, env!("CARGO_BIN_EXE_skerry")]).arg("--data").arg(data.path());
-    command.args(["serve", "--listen", "127.0.0.1:0"]).env("SKERRY_COMPONENTS", crate::components_dir()).env("SKERRY_LOG", "off");
+    command
+        .args(["serve", "--listen", "127.0.0.1:0"])
+        .env("SKERRY_COMPONENTS", crate::components_dir())
+        .env("SKERRY_LOG", "off");
     let server = Server::spawn(command);
     let text = "word ".repeat(100_000);
     let mut stored = Vec::new();

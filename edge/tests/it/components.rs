@@ -24,7 +24,8 @@ fn the_gateway_runs_on_any_wasi_http_host() {
     for needed in ["skerry:embedding/embedder@0.1.0", "skerry:query/search@0.1.0"] {
         assert!(imports.iter().any(|name| name == needed), "{imports:?}");
     }
-    let foreign: Vec<_> = imports.iter().filter(|name| !name.starts_with("wasi:") && !name.starts_with("skerry:")).collect();
+    let foreign: Vec<_> =
+        imports.iter().filter(|name| !name.starts_with("wasi:") && !name.starts_with("skerry:")).collect();
     assert!(foreign.is_empty(), "{foreign:?}");
     assert!(inspect::exports(&gateway).unwrap().iter().any(|name| name.starts_with("wasi:http/handler@0.3")));
 }

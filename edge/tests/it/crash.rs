@@ -36,9 +36,11 @@ fn fifty_kills_lose_nothing() {
             let writer = scope.spawn(move || {
                 let mut number = first;
                 while !stopped.load(Ordering::Relaxed) {
-                    let batch: Vec<String> = (0..=scrambled(number) % 5).map(|offset| format!("k{:06}", number + offset)).collect();
+                    let batch: Vec<String> =
+                        (0..=scrambled(number) % 5).map(|offset| format!("k{:06}", number + offset)).collect();
                     number += batch.len() as u64;
-                    let records: Vec<_> = batch.iter().map(|key| json!({"key": key, "text": format!("text {key}")})).collect();
+                    let records: Vec<_> =
+                        batch.iter().map(|key| json!({"key": key, "text": format!("text {key}")})).collect();
                     match server_ref.request("POST", "/projects/p/records", Some(&json!({ "records": records }))) {
                         Ok((200, _)) => acknowledged.lock().unwrap().extend(batch),
                         Ok((status, answer)) => panic!("{status}: {answer}"),
@@ -62,7 +64,9 @@ fn fifty_kills_lose_nothing() {
     let server = Server::start(data.path());
     assert_all_there(&server, &acknowledged, KILLS);
     let last = acknowledged.last().unwrap();
-    let (_, answer) = server.request("POST", "/projects/p/query", Some(&json!({"text": format!("text {last}"), "mode": "keyword", "k": 1}))).unwrap();
+    let (_, answer) = server
+        .request("POST", "/projects/p/query", Some(&json!({"text": format!("text {last}"), "mode": "keyword", "k": 1})))
+        .unwrap();
     assert_eq!(answer["hits"][0]["key"], last.as_str());
 }
 
@@ -77,7 +81,9 @@ fn assert_all_there(server: &Server, acknowledged: &BTreeSet<String>, round: u64
     loop {
         let (status, page) = server.request("GET", &format!("/projects/p/records?limit=1000{after}"), None).unwrap();
         assert_eq!(status, 200, "{page}");
-        found.extend(page["records"].as_array().unwrap().iter().map(|record| record["key"].as_str().unwrap().to_owned()));
+        found.extend(
+            page["records"].as_array().unwrap().iter().map(|record| record["key"].as_str().unwrap().to_owned()),
+        );
         match page["next"].as_str() {
             Some(next) => after = format!("&after={next}"),
             None => break,

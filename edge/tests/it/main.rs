@@ -35,15 +35,18 @@ struct TestNode {
 
 impl TestNode {
     fn new() -> TestNode {
-        TestNode::with(ApiConfig::default())
+        TestNode::with(&ApiConfig::default())
     }
 
-    fn with(config: ApiConfig) -> TestNode {
+    fn with(config: &ApiConfig) -> TestNode {
         let data = tempfile::tempdir().unwrap();
-        let node_config =
-            NodeConfig { data_dir: data.path().to_owned(), components_dir: Some(components_dir()), embedder_instances: 2 };
+        let node_config = NodeConfig {
+            data_dir: data.path().to_owned(),
+            components_dir: Some(components_dir()),
+            embedder_instances: 2,
+        };
         let node = Node::open(&node_config).expect("run `cargo xtask components` first");
-        TestNode { router: router(Arc::clone(&node), &config), _node: node, _data: data }
+        TestNode { router: router(Arc::clone(&node), config), _node: node, _data: data }
     }
 
     async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Vec<u8>) {

@@ -9,17 +9,21 @@ use serde_json::Value;
 use crate::components_dir;
 
 /// The `skerry` binary with the built components.
-pub fn skerry() -> Command {
+pub(crate) fn skerry() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_skerry"));
     command.env("SKERRY_COMPONENTS", components_dir()).env("SKERRY_LOG", "warn").env("NO_COLOR", "1");
-    command.env_remove("SKERRY_URL").env_remove("SKERRY_DATA").env_remove("SKERRY_API_KEY").env_remove("SKERRY_PROJECT");
+    command
+        .env_remove("SKERRY_URL")
+        .env_remove("SKERRY_DATA")
+        .env_remove("SKERRY_API_KEY")
+        .env_remove("SKERRY_PROJECT");
     command
 }
 
 /// A serving node, killed when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Drop for Server {
@@ -29,13 +33,13 @@ impl Drop for Server {
 }
 
 impl Server {
-    pub fn start(data: &Path) -> Server {
+    pub(crate) fn start(data: &Path) -> Server {
         let mut command = skerry();
         command.arg("--data").arg(data).args(["serve", "--listen", "127.0.0.1:0"]);
         Server::spawn(command)
     }
 
-    pub fn spawn(mut command: Command) -> Server {
+    pub(crate) fn spawn(mut command: Command) -> Server {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -44,17 +48,17 @@ impl Server {
     }
 
     /// The process.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// SIGKILL: the process has no chance to do anything more.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
     }
 
-    pub fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), String> {
+    pub(crate) fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), String> {
         let request = http::Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
         let request = request.header("content-type", "application/json");
         let config = ureq::Agent::config_builder().http_status_as_error(false).build();
@@ -66,7 +70,7 @@ impl Server {
     }
 
     /// The bytes that a query is answered with.
-    pub fn query_bytes(&self, project: &str, body: &Value) -> Vec<u8> {
+    pub(crate) fn query_bytes(&self, project: &str, body: &Value) -> Vec<u8> {
         let url = format!("{}/api/v1/projects/{project}/query", self.url);
         let mut response = ureq::post(url).header("content-type", "application/json").send(body.to_string()).unwrap();
         response.body_mut().read_to_vec().unwrap()
@@ -74,12 +78,12 @@ impl Server {
 }
 
 /// Runs a command of the command line to its end.
-pub fn run(data: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(data: &Path, arguments: &[&str]) -> Output {
     skerry().arg("--data").arg(data).args(arguments).output().unwrap()
 }
 
 /// As [`run`], expecting success; answers what it printed.
-pub fn ok(data: &Path, arguments: &[&str]) -> String {
+pub(crate) fn ok(data: &Path, arguments: &[&str]) -> String {
     let output = run(data, arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{arguments:?}: {errors}");
@@ -87,7 +91,7 @@ pub fn ok(data: &Path, arguments: &[&str]) -> String {
 }
 
 /// As [`run`], expecting failure; answers what it complained.
-pub fn fails(data: &Path, arguments: &[&str]) -> String {
+pub(crate) fn fails(data: &Path, arguments: &[&str]) -> String {
     let output = run(data, arguments);
     assert!(!output.status.success(), "{arguments:?} should have failed");
     String::from_utf8_lossy(&output.stderr).into_owned()

@@ -19,21 +19,36 @@ fn two_replicas_agree_byte_for_byte() {
     let (a, b) = (a.path(), b.path());
     let publish = |data: &Path, records: &[Value]| {
         let file = data.join("input.jsonl");
-        std::fs::write(&file, records.iter().map(|record| format!("{record}\n")).collect::<String>()).unwrap();
+        std::fs::write(&file, records.iter().map(Value::to_string).collect::<Vec<_>>().join("\n")).unwrap();
         ok(data, &["-p", "notes", "publish", file.to_str().unwrap()]);
     };
-    publish(a, &[
-        json!({"key": "tide", "text": "High water at noon", "data": {"height": 3.2}}),
-        json!({"key": "gone", "text": "This will be deleted on the other side"}),
-    ]);
+    publish(
+        a,
+        &[
+            json!({"key": "tide", "text": "High water at noon", "data": {"height": 3.2}}),
+            json!({"key": "gone", "text": "This will be deleted on the other side"}),
+        ],
+    );
     let server = Server::start(a);
     ok(b, &["sync", &server.url]);
     drop(server);
     assert_eq!(version(a), version(b));
 
     // Apart: both change the same record, one deletes, each adds.
-    publish(a, &[json!({"key": "tide", "text": "High water at one", "data": {"height": 3.2}}), json!({"key": "a", "text": "Only here: a lighthouse"})]);
-    publish(b, &[json!({"key": "tide", "text": "High water at noon", "data": {"height": 4.1}}), json!({"key": "b", "text": "Only there: a harbour"})]);
+    publish(
+        a,
+        &[
+            json!({"key": "tide", "text": "High water at one", "data": {"height": 3.2}}),
+            json!({"key": "a", "text": "Only here: a lighthouse"}),
+        ],
+    );
+    publish(
+        b,
+        &[
+            json!({"key": "tide", "text": "High water at noon", "data": {"height": 4.1}}),
+            json!({"key": "b", "text": "Only there: a harbour"}),
+        ],
+    );
     ok(b, &["-p", "notes", "delete", "gone"]);
     let alone = ok(b, &["-p", "notes", "--json", "query", "a port for ships", "-k", "1"]);
     assert_eq!(serde_json::from_str::<Value>(&alone).unwrap()["hits"][0]["key"], "b");

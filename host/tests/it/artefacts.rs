@@ -7,7 +7,7 @@ use std::time::Duration;
 use skerry_host::types::{Document, Field, Fusion, Request, Scalar};
 use skerry_host::{Component, Components, Engine, EngineConfig, Limits};
 
-pub(crate) const LIMITS: Limits = Limits { memory_bytes_max: 1 << 30, deadline: Duration::from_secs(120) };
+pub(crate) const LIMITS: Limits = Limits { memory_bytes_max: 1 << 30, deadline: Duration::from_mins(2) };
 
 pub(crate) static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(&EngineConfig::default()).unwrap());
 

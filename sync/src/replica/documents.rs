@@ -42,7 +42,12 @@ impl Documents {
     }
 
     /// The document, read from the store if it is not in memory; its genesis alone if it is nowhere.
-    pub(crate) fn get(&mut self, store: &StoreFile, project: &ProjectName, slot: Slot) -> Result<&mut Loaded, StoreError> {
+    pub(crate) fn get(
+        &mut self,
+        store: &StoreFile,
+        project: &ProjectName,
+        slot: Slot,
+    ) -> Result<&mut Loaded, StoreError> {
         self.clock += 1;
         let name = (project.clone(), slot);
         if !self.loaded.contains_key(&name) {
@@ -107,10 +112,7 @@ fn load(store: &StoreFile, project: &ProjectName, slot: Slot, actor: &ActorId) -
 }
 
 /// Appends a chunk to each document; when a document has many, they become one.
-pub(crate) fn write_chunks(
-    transaction: &WriteTransaction,
-    chunks: &[(DocumentId, Vec<u8>)],
-) -> Result<(), StoreError> {
+pub(crate) fn write_chunks(transaction: &WriteTransaction, chunks: &[(DocumentId, Vec<u8>)]) -> Result<(), StoreError> {
     let mut table = transaction.open_table(CHUNKS)?;
     for (id, chunk) in chunks.iter().filter(|(_, chunk)| !chunk.is_empty()) {
         let last = table.range((id.0, 0)..=(id.0, u32::MAX))?.next_back().transpose()?.map(|(name, _)| name.value().1);

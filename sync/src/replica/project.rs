@@ -50,7 +50,8 @@ impl ProjectRow {
     pub(super) fn version(&self) -> Result<Version, StoreError> {
         let hashes = |slot: Slot| -> Result<Vec<ChangeHash>, StoreError> {
             let bytes = self.heads_bytes(slot);
-            let hash = |bytes: &[u8]| ChangeHash::try_from(bytes).map_err(|error| StoreError::Damaged(error.to_string()));
+            let hash =
+                |bytes: &[u8]| ChangeHash::try_from(bytes).map_err(|error| StoreError::Damaged(error.to_string()));
             bytes.chunks(32).map(hash).collect()
         };
         Ok(Version::new(Slot::all().skip(1).map(hashes).collect::<Result<_, _>>()?))

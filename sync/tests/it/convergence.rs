@@ -9,11 +9,24 @@ use crate::{NOW, all, key, project, replica, sync, text};
 
 #[derive(Debug, Clone)]
 enum Step {
-    Publish { replica: usize, record: Record },
-    Delete { replica: usize, key: u8 },
-    Sync { from: usize, to: usize },
+    Publish {
+        replica: usize,
+        record: Record,
+    },
+    Delete {
+        replica: usize,
+        key: u8,
+    },
+    Sync {
+        from: usize,
+        to: usize,
+    },
     /// A sync whose connection breaks after this many answers, the last of which was not heard.
-    Broken { from: usize, to: usize, rounds: usize },
+    Broken {
+        from: usize,
+        to: usize,
+        rounds: usize,
+    },
 }
 
 fn record() -> impl Strategy<Value = Record> {
@@ -24,17 +37,19 @@ fn record() -> impl Strategy<Value = Record> {
         Just(json!({})),
     ];
     let layers = proptest::collection::btree_set("[xyz]", 0..2);
-    (0_u8..5, "[a-d]{0,3}", shape, layers, proptest::option::of(0_u8..3)).prop_map(|(name, words, data, layers, link)| {
-        let member = |role: &str, key: String| Member { role: role.into(), key };
-        let link = link.map(|target| Link {
-            kind: "references".into(),
-            members: vec![member("subject", format!("k{name}")), member("object", format!("k{target}"))],
-            weight: f64::from(target) / 2.0,
-            layers: BTreeSet::new(),
-        });
-        let data = data.as_object().unwrap().clone();
-        Record { data, layers, links: link.into_iter().collect(), ..text(&format!("k{name}"), &words) }
-    })
+    (0_u8..5, "[a-d]{0,3}", shape, layers, proptest::option::of(0_u8..3)).prop_map(
+        |(name, words, data, layers, link)| {
+            let member = |role: &str, key: String| Member { role: role.into(), key };
+            let link = link.map(|target| Link {
+                kind: "references".into(),
+                members: vec![member("subject", format!("k{name}")), member("object", format!("k{target}"))],
+                weight: f64::from(target) / 2.0,
+                layers: BTreeSet::new(),
+            });
+            let data = data.as_object().unwrap().clone();
+            Record { data, layers, links: link.into_iter().collect(), ..text(&format!("k{name}"), &words) }
+        },
+    )
 }
 
 fn step() -> impl Strategy<Value = Step> {

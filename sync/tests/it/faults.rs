@@ -118,7 +118,10 @@ fn a_store_cut_short_is_found() {
     }
     assert!(damaged > 12, "{damaged}");
     std::fs::remove_file(&file).unwrap();
-    assert!(matches!(Replica::open(dir.path()), Err(OpenError::Damaged { .. })), "a store that is gone is not a new one");
+    assert!(
+        matches!(Replica::open(dir.path()), Err(OpenError::Damaged { .. })),
+        "a store that is gone is not a new one"
+    );
     std::fs::write(&file, &whole).unwrap();
     assert_eq!(all(&Replica::open(dir.path()).unwrap()), expected);
 }

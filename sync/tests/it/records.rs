@@ -15,7 +15,10 @@ fn rich(name: &str) -> Record {
         data: json!({
             "a": 1, "b": -2.5, "c": "x", "d": null, "e": true, "big": u64::MAX, "least": i64::MIN,
             "list": [1, {"k": []}], "object": {}, "nested": {"x/y": {"~": "t"}, "\u{1f}": 0.1}
-        }).as_object().unwrap().clone(),
+        })
+        .as_object()
+        .unwrap()
+        .clone(),
         metadata: json!({"source": "test"}).as_object().unwrap().clone(),
         layers: BTreeSet::from(["one".to_owned(), "view/1".to_owned()]),
         links: vec![Link {
@@ -181,12 +184,12 @@ proptest! {
             match step {
                 Step::Publish(name, content) => {
                     let record = text(&format!("k{name}"), &content);
-                    replica.publish(&project(), &[record.clone()], NOW).unwrap();
+                    replica.publish(&project(), std::slice::from_ref(&record), NOW).unwrap();
                     model.insert(record.key.clone(), record);
                 }
                 Step::Delete(name) => {
                     let key = key(&format!("k{name}"));
-                    let changed = replica.delete(&project(), &[key.clone()], NOW).unwrap().changed;
+                    let changed = replica.delete(&project(), std::slice::from_ref(&key), NOW).unwrap().changed;
                     prop_assert_eq!(changed, usize::from(model.remove(&key).is_some()));
                 }
                 Step::Reopen => {

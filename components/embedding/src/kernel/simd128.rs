@@ -3,6 +3,8 @@
 //! One operand is 0 to 127, the other -127 to 127: then the relaxed instruction cannot saturate, and its sum is exact
 //! whatever the hardware does with it. The build without relaxed SIMD multiplies 16-bit lanes and gives the same numbers.
 #![allow(unsafe_code, reason = "a named SIMD module")]
+#![allow(clippy::inline_always, reason = "a call per vector would cost more than the work")]
+#![allow(clippy::cast_ptr_alignment, reason = "v128 loads and stores need no alignment")]
 
 use core::arch::wasm32::{i32x4_splat, v128, v128_load, v128_load32_splat, v128_store};
 
@@ -17,7 +19,9 @@ fn dot_add(weights: v128, activations: v128, sum: v128) -> v128 {
 #[cfg(not(target_feature = "relaxed-simd"))]
 #[inline(always)]
 fn dot_add(weights: v128, activations: v128, sum: v128) -> v128 {
-    use core::arch::wasm32::{i32x4_add, i16x8_extmul_high_i8x16, i16x8_extmul_low_i8x16, i32x4_extadd_pairwise_i16x8, i8x16_shuffle};
+    use core::arch::wasm32::{
+        i8x16_shuffle, i16x8_extmul_high_i8x16, i16x8_extmul_low_i8x16, i32x4_add, i32x4_extadd_pairwise_i16x8,
+    };
     // Products of 8-bit lanes fit 16 bits; pairs are added in 32 bits, then pairs of pairs.
     let low = i32x4_extadd_pairwise_i16x8(i16x8_extmul_low_i8x16(weights, activations));
     let high = i32x4_extadd_pairwise_i16x8(i16x8_extmul_high_i8x16(weights, activations));
@@ -29,8 +33,11 @@ fn dot_add(weights: v128, activations: v128, sum: v128) -> v128 {
 /// Sums over the inputs for up to four tokens (rows of `inputs` activations) and eight outputs (two rows of packed tiles).
 pub(crate) fn tile<const TOKENS: usize>(activations: &[u8], inputs: usize, weights: [&[u8]; 2]) -> Sums {
     let [first, second] = weights;
-    assert!(TOKENS <= TILE_TOKENS && inputs % 4 == 0, "tiles are four by four");
-    assert!(activations.len() >= TOKENS * inputs && first.len() >= 4 * inputs && second.len() >= 4 * inputs, "rows are whole");
+    assert!(TOKENS <= TILE_TOKENS && inputs.is_multiple_of(4), "tiles are four by four");
+    assert!(
+        activations.len() >= TOKENS * inputs && first.len() >= 4 * inputs && second.len() >= 4 * inputs,
+        "rows are whole"
+    );
     let mut sums = [[i32x4_splat(0); 2]; TOKENS];
     for step in 0..inputs / 4 {
         // SAFETY: step < inputs / 4, so 16 * step + 16 <= 4 * inputs <= the length of each row of tiles, and

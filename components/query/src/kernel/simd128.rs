@@ -1,5 +1,7 @@
 //! The kernel in 128-bit SIMD: 64 components a turn, so that the epoch check on the loop's back edge costs little.
 #![allow(unsafe_code, reason = "a named SIMD module")]
+#![allow(clippy::inline_always, reason = "a call per vector would cost more than the work")]
+#![allow(clippy::cast_ptr_alignment, reason = "v128 loads and stores need no alignment")]
 
 use core::arch::wasm32::{
     i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128,
@@ -39,8 +41,9 @@ unsafe fn add_block(query: &[i16; BLOCK], row: &[i8; BLOCK], sums: &mut [v128; 4
     let row = row.as_ptr().cast::<v128>();
     for (index, sum) in sums.iter_mut().enumerate() {
         // SAFETY: index is below 4: row + index and query + 2 * index + 1 are inside their arrays; v128_load needs no alignment.
-        let (values, low, high) =
-            unsafe { (v128_load(row.add(index)), v128_load(query.add(2 * index)), v128_load(query.add(2 * index + 1))) };
+        let (values, low, high) = unsafe {
+            (v128_load(row.add(index)), v128_load(query.add(2 * index)), v128_load(query.add(2 * index + 1)))
+        };
         let low = i32x4_dot_i16x8(low, i16x8_extend_low_i8x16(values));
         let high = i32x4_dot_i16x8(high, i16x8_extend_high_i8x16(values));
         *sum = i32x4_add(*sum, i32x4_add(low, high));
