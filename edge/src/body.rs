@@ -280,10 +280,10 @@ pub struct ProjectStatus {
     pub project: Project,
     /// Position in the change feed up to which queries see records; null while nobody has asked this node yet.
     pub indexed_sequence: Option<u64>,
-    /// Records that keyword search finds and vector search does not yet.
-    pub vectors_pending: usize,
-    /// Bytes of index data.
-    pub index_bytes: u64,
+    /// Records that keyword search finds and vector search does not yet; null while the index is not open.
+    pub vectors_pending: Option<usize>,
+    /// Bytes of index data; null while the index is not open.
+    pub index_bytes: Option<u64>,
 }
 
 /// With whom to sync, and what.

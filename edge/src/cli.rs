@@ -12,6 +12,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
@@ -23,6 +24,9 @@ use crate::logging;
 use crate::node::{Node, NodeConfig};
 use crate::serve::{self, ServeConfig};
 use client::{Client, Refused};
+
+/// How long a stopping node waits for work in the background.
+const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
 
 const EXAMPLES: &str = "\
 Examples:
@@ -178,7 +182,10 @@ fn serve_node(globals: &Globals, arguments: &ServeArguments) -> anyhow::Result<(
     let node = Node::open(&globals.node_config(arguments.embedders)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let config = ServeConfig { listen: arguments.listen, api: ApiConfig { api_keys } };
-    runtime.block_on(serve::serve(node, config))
+    let served = runtime.block_on(serve::serve(node, config));
+    // Embedding may be going on in the background; what it has not finished is found again at the next start.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    served
 }
 
 fn report(error: &anyhow::Error, json: bool) {

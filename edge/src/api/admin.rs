@@ -52,8 +52,8 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>
             projects.push(ProjectStatus {
                 project: project(&node, info)?,
                 indexed_sequence: progress.as_ref().map(|progress| progress.sequence),
-                vectors_pending: progress.as_ref().map_or(0, |progress| progress.vectors_pending),
-                index_bytes: progress.map_or(0, |progress| progress.stats.bytes),
+                vectors_pending: progress.as_ref().map(|progress| progress.vectors_pending),
+                index_bytes: progress.map(|progress| progress.stats.bytes),
             });
         }
         let node = NodeStatus {

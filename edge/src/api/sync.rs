@@ -29,7 +29,8 @@ pub(super) async fn exchange(
     let project = project_name(&project)?;
     let follower = (Arc::clone(&node), project.clone());
     let answer = blocking(move || Ok(node.replica().exchange(&project, &body)?)).await?;
-    // The changes are stored; the index follows behind the answer, and a query asked before it is done waits for it.
+    // The changes are stored; the index follows behind the answer. A query asked before it is done sees the new records by
+    // keyword and says how many vectors are missing.
     tokio::task::spawn_blocking(move || follower.0.follow(&follower.1));
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], answer).into_response())
 }

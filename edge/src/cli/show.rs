@@ -154,7 +154,7 @@ pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
             text(project, "name"),
             project["records"].to_string(),
             text(project, "version").get(..12).unwrap_or_default().to_owned(),
-            project["vectors_pending"].to_string(),
+            project["vectors_pending"].as_u64().map_or_else(|| "-".to_owned(), |count| count.to_string()),
             clip(text(project, "description").lines().next().unwrap_or_default(), 60),
         ]);
     }

@@ -99,6 +99,26 @@ fn a_second_node_is_refused() {
     assert_eq!((status, record["text"].as_str()), (200, Some("through the node")));
 }
 
+/// Logs are JSON, a line an event, and carry the id that the caller gave or got.
+#[test]
+fn logs_carry_request_ids() {
+    let data = tempfile::tempdir().unwrap();
+    let log_path = data.path().join("log");
+    let mut command = skerry();
+    command.env("SKERRY_LOG", "info").stderr(std::fs::File::create(&log_path).unwrap());
+    command.arg("--data").arg(data.path()).args(["serve", "--listen", "127.0.0.1:0"]);
+    let mut server = Server::spawn(command);
+    let url = format!("{}/api/v1/projects", server.url);
+    let response = ureq::get(url).header("x-request-id", "of-the-caller").call().unwrap();
+    assert_eq!(response.headers()["x-request-id"], "of-the-caller");
+    server.kill();
+    let log = std::fs::read_to_string(&log_path).unwrap();
+    let lines: Vec<Value> = log.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    let answered = lines.iter().find(|line| line["message"] == "answered").expect("the request is logged");
+    assert_eq!((&answered["span"]["request_id"], &answered["status"]), (&"of-the-caller".into(), &200.into()));
+    assert!(answered["latency_ms"].is_number());
+}
+
 /// Off loopback a key is needed; the refusal says so before anything is opened.
 #[test]
 fn listening_to_the_world_needs_a_key() {
