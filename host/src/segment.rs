@@ -86,6 +86,7 @@ impl Segment {
     ///
     /// # Errors
     /// [`QueryError::Document`] when one is refused, [`QueryError::Call`].
+    #[allow(clippy::needless_pass_by_value, reason = "the documents are the segment's once they are in")]
     pub fn upsert(&mut self, batch: Vec<Document>) -> Result<(), QueryError> {
         let Segment { sandbox, world } = self;
         let deadline = sandbox.limits().deadline;
