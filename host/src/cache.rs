@@ -29,6 +29,16 @@ impl Entry {
         Entry { digest: dir.join(format!("{file}.sha256")), code: dir.join(file) }
     }
 
+    /// The file with the code.
+    pub(crate) fn code(&self) -> &Path {
+        &self.code
+    }
+
+    /// The file with the code's hash.
+    pub(crate) fn digest(&self) -> &Path {
+        &self.digest
+    }
+
     /// The component, when its code is here and undamaged.
     pub(crate) fn load(&self, engine: &Engine) -> Option<Component> {
         match self.check() {

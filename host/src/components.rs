@@ -14,6 +14,9 @@ use crate::engine::Engine;
 /// Name of the file that lists the components of a folder.
 const MANIFEST: &str = "manifest.json";
 
+/// Name of the folder beside it that holds native code.
+const CACHE: &str = "cache";
+
 /// Why a component cannot be opened.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -132,7 +135,7 @@ impl Components {
         if length != entry.bytes {
             return Err(ArtefactError::Damaged { path });
         }
-        let cached = Entry::new(&self.dir.join("cache"), name, &entry.sha256, engine);
+        let cached = self.cached(engine, name, entry);
         if let Some(wasm) = cached.load(engine) {
             return Ok(Component { wasm });
         }
@@ -141,6 +144,37 @@ impl Components {
             return Err(ArtefactError::Damaged { path });
         }
         compile_into(&cached, engine, name, &bytes)
+    }
+
+    /// Whether a component has native code for this engine, whole or not.
+    pub fn is_compiled(&self, engine: &Engine, name: &str) -> bool {
+        self.manifest.get(name).is_some_and(|entry| self.cached(engine, name, entry).code().is_file())
+    }
+
+    /// Deletes native code of components that are not in the manifest any more, and of other engines.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Io`].
+    pub fn prune(&self, engine: &Engine) -> Result<(), ArtefactError> {
+        let dir = self.dir.join(CACHE);
+        let keep: Vec<PathBuf> = self
+            .manifest
+            .iter()
+            .map(|(name, entry)| self.cached(engine, name, entry))
+            .flat_map(|entry| [entry.code().to_owned(), entry.digest().to_owned()])
+            .collect();
+        let listed = fs::read_dir(&dir).map_err(|source| unreadable(&dir, source))?;
+        for file in listed {
+            let path = file.map_err(|source| unreadable(&dir, source))?.path();
+            if !keep.contains(&path) {
+                fs::remove_file(&path).map_err(|source| ArtefactError::Io { path, source })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn cached(&self, engine: &Engine, name: &str, entry: &ManifestEntry) -> Entry {
+        Entry::new(&self.dir.join(CACHE), name, &entry.sha256, engine)
     }
 }
 
