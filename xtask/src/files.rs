@@ -38,7 +38,8 @@ pub(crate) fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
 pub(crate) fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let dir = path.parent().with_context(|| format!("find the folder of {}", path.display()))?;
     fs::create_dir_all(dir).with_context(|| format!("make {}", dir.display()))?;
-    let mut temporary = tempfile::NamedTempFile::new_in(dir).with_context(|| format!("write into {}", dir.display()))?;
+    let mut temporary =
+        tempfile::NamedTempFile::new_in(dir).with_context(|| format!("write into {}", dir.display()))?;
     io::Write::write_all(&mut temporary, content).with_context(|| format!("write {}", path.display()))?;
     persist(temporary, path)
 }

@@ -1,0 +1,11 @@
+//! The host over the real components, as `cargo xtask components` builds them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod artefacts;
+mod bake;
+mod cache;
+mod embedding;
+mod geometry;
+mod limits;
+mod purity;
+mod segment;
