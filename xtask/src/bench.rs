@@ -35,7 +35,7 @@ const SMALL: usize = 1_000;
 
 /// Runs the benchmarks.
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
-    run(cargo().args(["build", "--package", "skerry-edge"]))?;
+    run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;
     let texts = sentences(&fetch::sample()?)?;
     ensure!(texts.len() >= arguments.records + arguments.queries, "the sample has only {} sentences", texts.len());

@@ -38,7 +38,7 @@ pub(crate) fn up(arguments: &UpArguments) -> anyhow::Result<()> {
         bail!("something listens on {} already; stop it, or choose another address with --listen", arguments.listen);
     }
     println!("1/4  building (the first time takes some minutes)");
-    run(cargo().args(["build", "--package", "skerry-edge"]))?;
+    run(cargo().args(["build", "--workspace", "--bins"]))?;
     println!("2/4  components: fetch the model, build, bake");
     components::build()?;
     let sample = fetch::sample()?;
