@@ -244,6 +244,8 @@ pub struct Health {
     pub reason: Option<String>,
     /// The node's version.
     pub version: &'static str,
+    /// Names this run of the node.
+    pub instance: String,
 }
 
 /// What a node is and holds.

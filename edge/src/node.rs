@@ -63,6 +63,7 @@ pub struct Node {
     data_dir: PathBuf,
     indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
     opened: Instant,
+    instance: String,
 }
 
 impl Node {
@@ -79,7 +80,8 @@ impl Node {
         let embedder = Embedder::new(&engine, &embedding, config.embedder_instances.max(1), EMBEDDING_LIMITS)?;
         let query = components.query(&engine)?;
         let sources = Sources { replica, embedder, engine, query, limits: SEGMENT_LIMITS };
-        let node = Node { sources, data_dir: config.data_dir.clone(), indexes: Mutex::default(), opened };
+        let instance = format!("{:x}-{:x}", std::process::id(), clock::now().0);
+        let node = Node { sources, instance, data_dir: config.data_dir.clone(), indexes: Mutex::default(), opened };
         Ok(Arc::new(node))
     }
 
@@ -101,6 +103,11 @@ impl Node {
     /// The replica's folder.
     pub fn data_dir(&self) -> &std::path::Path {
         &self.data_dir
+    }
+
+    /// Names this run of the node: what answers at its address is it only if it says the same.
+    pub fn instance(&self) -> &str {
+        &self.instance
     }
 
     /// How long the node has been open.

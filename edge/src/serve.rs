@@ -28,6 +28,8 @@ pub struct Notice {
     pub address: String,
     /// Its process.
     pub pid: u32,
+    /// The node's own name for this run of it.
+    pub instance: String,
 }
 
 impl Notice {
@@ -51,7 +53,8 @@ pub async fn serve(node: Arc<Node>, config: ServeConfig) -> anyhow::Result<()> {
         format!("listen on {}; is another node running there? Choose another address with --listen", config.listen)
     })?;
     let address = listener.local_addr().context("read the address that was given")?;
-    let notice = Notice { address: format!("http://{address}"), pid: std::process::id() };
+    let notice =
+        Notice { address: format!("http://{address}"), pid: std::process::id(), instance: node.instance().to_owned() };
     let notice_path = Notice::path(node.data_dir());
     std::fs::write(&notice_path, serde_json::to_vec(&notice)?)
         .with_context(|| format!("write {}", notice_path.display()))?;

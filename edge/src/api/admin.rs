@@ -25,8 +25,12 @@ const DESCRIPTION_BYTES_MAX: usize = 4 << 10;
     (status = 200, body = Health), (status = 503, body = Health, description = "The store failed; writes are refused")))]
 pub(super) async fn health(State(node): State<Arc<Node>>) -> Response {
     match failure(&node) {
-        None => Json(Health { status: "ok", reason: None, version: VERSION }).into_response(),
-        reason => (StatusCode::SERVICE_UNAVAILABLE, Json(Health { status: "failed", reason, version: VERSION }))
+        None => Json(Health { status: "ok", reason: None, version: VERSION, instance: node.instance().to_owned() })
+            .into_response(),
+        reason => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            Json(Health { status: "failed", reason, version: VERSION, instance: node.instance().to_owned() }),
+        )
             .into_response(),
     }
 }

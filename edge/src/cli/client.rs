@@ -115,7 +115,7 @@ fn serving(data_dir: &Path, api_key: Option<&str>) -> Option<Client> {
     let client = Client::remote(&notice.address, api_key);
     // The notice may be of a node that was killed, and its port may serve something else by now.
     let health = client.call("GET", "/api/v1/health", None).ok()?;
-    (health["status"].is_string() && health["version"].is_string()).then_some(client)
+    (health["instance"] == notice.instance.as_str()).then_some(client)
 }
 
 async fn ask_router(router: Router, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Vec<u8>)> {

@@ -131,7 +131,7 @@ pub(super) fn export(globals: &Globals, arguments: &ExportArguments) -> anyhow::
         return Ok(());
     };
     // Beside the file, then renamed: an export that is cut off leaves no file that looks whole.
-    let temporary = path.with_extension("partial");
+    let temporary = path.with_extension(format!("partial-{}", std::process::id()));
     let file = std::fs::File::create(&temporary).with_context(|| format!("write {}", temporary.display()))?;
     let mut out = BufWriter::new(file);
     let count = write_export(globals, &client, &mut out)?;

@@ -119,6 +119,23 @@ fn logs_carry_request_ids() {
     assert!(answered["latency_ms"].is_number());
 }
 
+/// A killed node leaves its notice behind; whatever answers at its old address is another folder's node and must not get
+/// what is meant for this one.
+#[test]
+fn a_stale_notice_is_not_trusted() {
+    let (killed, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut first = Server::start(killed.path());
+    first.kill();
+    let second = Server::start(other.path());
+    let notice = killed.path().join("node.json");
+    let mut stale: Value = serde_json::from_slice(&std::fs::read(&notice).unwrap()).unwrap();
+    stale["address"] = second.url.clone().into();
+    std::fs::write(&notice, stale.to_string()).unwrap();
+    ok(killed.path(), &["publish", "--text", "mine", "--key", "k"]);
+    assert_eq!(second.request("GET", "/projects/default", None).unwrap().0, 404);
+    assert!(ok(killed.path(), &["get", "k"]).contains("mine"));
+}
+
 /// Off loopback a key is needed; the refusal says so before anything is opened.
 #[test]
 fn listening_to_the_world_needs_a_key() {
