@@ -4,6 +4,7 @@
 //! over the initial ones (pre-initialisation, by wasmtime-wizer). The result imports nothing, opens with the data in
 //! place, and shares its memory between instances until they write to it. The same input gives the same bytes.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
@@ -14,13 +15,18 @@ use wasmtime_wizer::{ComponentInstanceState, Wizer};
 use crate::bindings::embedding::Embedding as EmbeddingWorld;
 use crate::bindings::embedding::exports::skerry::embedding::weights;
 use crate::bindings::query::Query as QueryWorld;
+use crate::bindings::query::exports::skerry::query::image;
 use crate::engine::{self, Engine};
+use crate::graph;
 use crate::inspect::{self, InspectError, MemoryImage};
 use crate::segment::DocumentError;
 use crate::types::Document;
 
 /// Bytes of weights that go in at a time: small enough that the buffer they pass through leaves no trace in the image.
 const CHUNK_BYTES: usize = 64 << 10;
+
+/// Bytes that are read from a laid out segment at a time.
+const READ_BYTES: u32 = 1 << 20;
 
 /// Why a component could not be baked or compiled.
 #[derive(Debug, thiserror::Error)]
@@ -32,8 +38,8 @@ pub enum BakeError {
     /// The component asks for things; only pure ones can be baked.
     #[error("the component is not pure; it imports {}", .0.join(", "))]
     NotPure(Vec<String>),
-    /// The component has weights already; bake the one that was built, not one that was baked.
-    #[error("the component has weights already")]
+    /// The component has weights or documents already; bake the one that was built, not one that was baked.
+    #[error("the component was baked already")]
     AlreadyLoaded,
     /// The packed weights are damaged or of another version of the format; the text says where.
     #[error("the packed weights cannot be used: {0}")]
@@ -77,19 +83,93 @@ pub fn embedding(wasm: &[u8], packed_weights: &[u8], progress: &mut dyn FnMut(u6
     })
 }
 
-/// Bakes documents into a query component: a snapshot of a segment.
+/// How far the baking of a segment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// So many documents are in.
+    Documents(u64),
+    /// The graph over so many vectors is being built; the longest step where there is one.
+    Graph(u64),
+    /// The arrays are copied and the snapshot is taken.
+    Snapshot,
+}
+
+/// Bakes documents into a query component: a snapshot of a segment, with a graph when it has 20,000 vectors or more.
+///
+/// Two instances take part. The first takes the documents and lays them out; the second takes exactly sized arrays and
+/// nothing else, so that the image has no holes.
 ///
 /// # Errors
 /// [`BakeError::Document`] when one is refused; see [`BakeError`].
-pub fn segment(wasm: &[u8], batches: impl Iterator<Item = Vec<Document>>) -> Result<Vec<u8>, BakeError> {
-    bake(wasm, |store, instance| {
+pub fn segment(
+    wasm: &[u8],
+    batches: impl Iterator<Item = Vec<Document>>,
+    progress: &(dyn Fn(Step) + Send + Sync),
+) -> Result<Vec<u8>, BakeError> {
+    bake_with_scratch(wasm, |scratch, store, instance| {
+        let mut sections = {
+            let (scratch_store, scratch_instance) = scratch;
+            let world = QueryWorld::new(&mut *scratch_store, scratch_instance)?;
+            let mut done = 0;
+            for batch in batches {
+                done += batch.len() as u64;
+                let upserted = world.skerry_query_documents().call_upsert(&mut *scratch_store, &batch)?;
+                upserted.map_err(DocumentError::from)?;
+                progress(Step::Documents(done));
+            }
+            let image = world.skerry_query_image();
+            let listed = image.call_lay_out(&mut *scratch_store)??;
+            let mut sections = BTreeMap::new();
+            for section in listed {
+                let mut bytes = Vec::new();
+                while (bytes.len() as u64) < section.bytes {
+                    let offset = bytes.len() as u64;
+                    let chunk = image.call_read(&mut *scratch_store, &section.name, offset, READ_BYTES)?;
+                    if chunk.is_empty() {
+                        return Err(BakeError::Failed(format!("section {} ends early", section.name)));
+                    }
+                    bytes.extend(chunk);
+                }
+                sections.insert(section.name, bytes);
+            }
+            sections
+        };
+        add_graph(&mut sections, progress)?;
+        progress(Step::Snapshot);
         let world = QueryWorld::new(&mut *store, instance)?;
-        let documents = world.skerry_query_documents();
-        for batch in batches {
-            documents.call_upsert(&mut *store, &batch)?.map_err(DocumentError::from)?;
+        let image = world.skerry_query_image();
+        let listed: Vec<image::Section> = sections
+            .iter()
+            .map(|(name, bytes)| image::Section { name: name.clone(), bytes: bytes.len() as u64 })
+            .collect();
+        image.call_reserve(&mut *store, &listed)??;
+        for (name, bytes) in &sections {
+            for chunk in bytes.chunks(CHUNK_BYTES) {
+                image.call_append(&mut *store, name, chunk)??;
+            }
         }
-        Ok(documents.call_compact(store)?)
+        Ok(image.call_finish(store)??)
     })
+}
+
+fn add_graph(
+    sections: &mut BTreeMap<String, Vec<u8>>,
+    progress: &(dyn Fn(Step) + Send + Sync),
+) -> Result<(), BakeError> {
+    let empty = Vec::new();
+    let section = |name: &str| sections.get(name).unwrap_or(&empty);
+    let numbers = section("vectors.inverse-norms").as_chunks().0;
+    let inverse_norms: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    if inverse_norms.iter().filter(|norm| **norm != 0.0).count() < graph::VECTORS_MIN {
+        return Ok(());
+    }
+    let rows: Vec<i8> = section("vectors.rows").iter().map(|byte| byte.cast_signed()).collect();
+    let built = graph::build(&rows, &inverse_norms, |done| progress(Step::Graph(done)))?;
+    let bytes = |numbers: Vec<u32>| numbers.into_iter().flat_map(u32::to_le_bytes).collect();
+    sections.insert("graph.offsets".to_owned(), bytes(built.offsets));
+    sections.insert("graph.links".to_owned(), bytes(built.links));
+    sections.insert("graph.layers".to_owned(), bytes(built.layers));
+    Ok(())
 }
 
 /// Compiles a component to native code for this engine and machine.
@@ -104,6 +184,14 @@ fn bake(
     wasm: &[u8],
     fill: impl FnOnce(&mut Store<()>, &Instance) -> Result<(), BakeError>,
 ) -> Result<Vec<u8>, BakeError> {
+    bake_with_scratch(wasm, |_, store, instance| fill(store, instance))
+}
+
+/// `fill` is given a first instance that may be left in any state, and the second, of which the snapshot is taken.
+fn bake_with_scratch(
+    wasm: &[u8],
+    fill: impl FnOnce((&mut Store<()>, &Instance), &mut Store<()>, &Instance) -> Result<(), BakeError>,
+) -> Result<Vec<u8>, BakeError> {
     let imports = inspect::imports(wasm)?;
     if !imports.is_empty() {
         return Err(BakeError::NotPure(imports));
@@ -116,7 +204,12 @@ fn bake(
     // The snapshot hands the whole memory over in one answer, which is otherwise held to 128 MiB.
     store.set_hostcall_fuel(usize::MAX);
     let instance = Linker::new(&engine).instantiate(&mut store, &component)?;
-    fill(&mut store, &instance)?;
+    {
+        let mut scratch = Store::new(&engine, ());
+        scratch.set_hostcall_fuel(usize::MAX);
+        let scratch_instance = Linker::new(&engine).instantiate(&mut scratch, &component)?;
+        fill((&mut scratch, &scratch_instance), &mut store, &instance)?;
+    }
     let mut reader = Reader { store, instance, failure: None };
     let baked = finish(wizer.snapshot_component(&context, &mut reader))??;
     if let Some(failure) = reader.failure {
@@ -178,6 +271,16 @@ impl ComponentInstanceState for Reader {
 
     async fn call_func_ret_f64(&mut self, interface: &str, function: &str) -> u64 {
         self.get::<f64>(interface, function).unwrap_or_default().to_bits()
+    }
+}
+
+impl From<image::Error> for BakeError {
+    fn from(error: image::Error) -> Self {
+        match error {
+            image::Error::NotEmpty => BakeError::AlreadyLoaded,
+            image::Error::Section(name) => BakeError::Failed(format!("section `{name}` does not fit")),
+            image::Error::Inconsistent(reason) | image::Error::Other(reason) => BakeError::Failed(reason),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::bindings::query::{Query, QueryPre};
 use crate::call::{CallError, Limits, Sandbox};
 use crate::components::Component;
 use crate::engine::Engine;
-use crate::types::{Document, Request, Response, Stats};
+use crate::types::{Document, Excerpt, Legs, Parsed, Request, Response, Statistics, Stats, SyntaxError};
 
 /// Why documents were refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,9 @@ pub enum DocumentError {
     /// The document with this key has a key that is empty or longer than 512 bytes.
     #[error("the key `{0}` is empty or longer than 512 bytes")]
     KeyLength(String),
+    /// The segment is sealed: it only takes removals.
+    #[error("the segment is sealed and takes no documents")]
+    Sealed,
     /// Anything else, in the component's words.
     #[error("{0}")]
     Other(String),
@@ -104,16 +107,6 @@ impl Segment {
         sandbox.call(deadline, |store| world.skerry_query_documents().call_remove(store, keys))
     }
 
-    /// Drops what removed documents left behind and shrinks every buffer to its exact size.
-    ///
-    /// # Errors
-    /// See [`CallError`].
-    pub fn compact(&mut self) -> Result<(), CallError> {
-        let Segment { sandbox, world } = self;
-        let deadline = sandbox.limits().deadline;
-        sandbox.call(deadline, |store| world.skerry_query_documents().call_compact(store))
-    }
-
     /// Sizes of the segment as it is.
     ///
     /// # Errors
@@ -135,6 +128,72 @@ impl Segment {
         sandbox.call(deadline, |store| search.call_query(store, request))?.map_err(QueryError::from)
     }
 
+    /// What keyword scores need to know of this segment; documents with the keys `without` do not count.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn statistics(&mut self, text: &str, without: &[String]) -> Result<Statistics, CallError> {
+        let Segment { sandbox, world } = self;
+        let deadline = sandbox.limits().deadline;
+        sandbox.call(deadline, |store| world.skerry_query_search().call_statistics_of(store, text, without))
+    }
+
+    /// The best documents of each leg, for [`Segment::fuse`]. `statistics` is the sum over all segments of the project.
+    ///
+    /// # Errors
+    /// As [`Segment::query`]; a field that no document here has is reported, not refused.
+    pub fn legs(
+        &mut self,
+        request: &Request,
+        statistics: Option<&Statistics>,
+        depth: Option<u32>,
+    ) -> Result<Legs, QueryError> {
+        let Segment { sandbox, world } = self;
+        let deadline = sandbox.limits().deadline;
+        let search = world.skerry_query_search();
+        sandbox
+            .call(deadline, |store| search.call_legs_of(store, request, statistics, depth))?
+            .map_err(QueryError::from)
+    }
+
+    /// Joins the legs of several segments; any instance can do it. Answers the depth to ask again with, when documents
+    /// outside of the legs could change the answer.
+    ///
+    /// # Errors
+    /// As [`Segment::query`].
+    pub fn fuse(
+        &mut self,
+        request: &Request,
+        parts: &[Legs],
+        depth: Option<u32>,
+    ) -> Result<(Response, Option<u32>), QueryError> {
+        let Segment { sandbox, world } = self;
+        let deadline = sandbox.limits().deadline;
+        let search = world.skerry_query_search();
+        let fused = sandbox.call(deadline, |store| search.call_fuse(store, request, parts, depth))??;
+        Ok((fused.response, fused.deeper))
+    }
+
+    /// Reads a query of the language in docs/query-language.md.
+    ///
+    /// # Errors
+    /// The inner error is the writer's: it points at a character. See [`CallError`] for the outer one.
+    pub fn parse(&mut self, query: &str) -> Result<Result<Parsed, SyntaxError>, CallError> {
+        let Segment { sandbox, world } = self;
+        let deadline = sandbox.limits().deadline;
+        sandbox.call(deadline, |store| world.skerry_query_language().call_parse(store, query))
+    }
+
+    /// The part of a text that best shows why a query found it.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn excerpt(&mut self, text: &str, query: &str, bytes_max: u32) -> Result<Excerpt, CallError> {
+        let Segment { sandbox, world } = self;
+        let deadline = sandbox.limits().deadline;
+        sandbox.call(deadline, |store| world.skerry_query_language().call_show(store, text, query, bytes_max))
+    }
+
     /// Whether an earlier call lost the instance.
     pub fn is_poisoned(&self) -> bool {
         self.sandbox.is_poisoned()
@@ -147,6 +206,7 @@ impl From<documents::Error> for DocumentError {
             documents::Error::VectorNotFinite(key) => DocumentError::VectorNotFinite(key),
             documents::Error::VectorDimensions(key) => DocumentError::VectorDimensions(key),
             documents::Error::KeyLength(key) => DocumentError::KeyLength(key),
+            documents::Error::Sealed => DocumentError::Sealed,
             documents::Error::Other(reason) => DocumentError::Other(reason),
         }
     }
@@ -157,6 +217,9 @@ impl From<search::Error> for QueryError {
         let invalid = |reason: String| QueryError::Invalid(reason);
         match error {
             search::Error::KOutOfRange(k) => invalid(format!("k is {k}; it goes from 1 to 1,000")),
+            search::Error::OffsetOutOfRange(offset) => {
+                invalid(format!("the offset is {offset}; it goes from 0 to 10,000"))
+            }
             search::Error::EmptyRequest => invalid("the request has neither text, nor vector, nor filter".to_owned()),
             search::Error::VectorNotFinite => {
                 invalid("the query's vector has a number that is not finite, or is all zeros".to_owned())

@@ -6,6 +6,27 @@ pub use crate::bindings::embedding::exports::skerry::embedding::embedder::{Embed
 pub use crate::bindings::geometry::exports::skerry::geometry::curvature::{Edge, Forman};
 pub use crate::bindings::geometry::exports::skerry::geometry::distance::Metric;
 pub use crate::bindings::query::exports::skerry::query::documents::{Document, Field, Scalar, Stats};
+pub use crate::bindings::query::exports::skerry::query::language::{Excerpt, FieldUse, Mark, Parsed, SyntaxError};
 pub use crate::bindings::query::exports::skerry::query::search::{
-    Comparison, Condition, FilterNode, Fusion, Hit, Request, Response,
+    Comparison, Condition, Explanation, FilterNode, Fusion, Group, Hit, Legs, Request, Response, Statistics, TermScore,
 };
+
+impl Default for Request {
+    /// Ten hits, convex fusion with vector weight 0.8; nothing is asked yet.
+    fn default() -> Self {
+        Request {
+            text: None,
+            vector: None,
+            k: 10,
+            offset: 0,
+            filter: Vec::new(),
+            fusion: Fusion::Convex(0.8),
+            ef: None,
+            exact: false,
+            similarity_min: None,
+            diversity: None,
+            group: None,
+            explain: false,
+        }
+    }
+}

@@ -147,7 +147,8 @@ impl Package {
             }
         };
         let tool = command.get_program().to_string_lossy().into_owned();
-        let status = command.status().with_context(|| format!("start {tool}, which fetches {requirement}; install it"))?;
+        let status =
+            command.status().with_context(|| format!("start {tool}, which fetches {requirement}; install it"))?;
         if !status.success() {
             bail!(
                 "{tool} could not fetch {requirement}. Check the network; or put {} into {}",

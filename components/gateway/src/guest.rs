@@ -42,8 +42,15 @@ impl Backend for Composed {
             text: text.map(str::to_owned),
             vector,
             k,
+            offset: 0,
             filter: Vec::new(),
             fusion: search::Fusion::Convex(0.8),
+            ef: None,
+            exact: false,
+            similarity_min: None,
+            diversity: None,
+            group: None,
+            explain: false,
         };
         let response = search::query(&request).map_err(|error| format!("{error:?}"))?;
         let hit = |hit: search::Hit| Hit {

@@ -63,8 +63,4 @@ impl Bitset {
             })
         })
     }
-
-    pub(crate) fn shrink(&mut self) {
-        self.words.shrink_to_fit();
-    }
 }

@@ -1,5 +1,7 @@
 //! Filters: a flat tree of conditions to the set of documents that pass.
 
+use std::cmp::Ordering;
+
 use crate::bitset::Bitset;
 use crate::segment::Segment;
 use crate::types::{Comparison, Condition, FilterNode, QueryError, Scalar};
@@ -7,14 +9,23 @@ use crate::types::{Comparison, Condition, FilterNode, QueryError, Scalar};
 /// Nodes of a filter at most.
 const NODES_MAX: usize = 1_000;
 
+/// What a filter selects.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    pub(crate) passing: Bitset,
+    /// Paths that no document has, with the most similar one.
+    pub(crate) unknown_fields: Vec<(String, Option<String>)>,
+}
+
 /// The documents that pass the filter.
-pub(crate) fn select(segment: &Segment, nodes: &[FilterNode]) -> Result<Bitset, QueryError> {
+pub(crate) fn select(segment: &Segment, nodes: &[FilterNode]) -> Result<Selection, QueryError> {
     if nodes.len() > NODES_MAX {
         return Err(QueryError::MalformedFilter(format!(
             "it has {} nodes, at most {NODES_MAX} are taken",
             nodes.len()
         )));
     }
+    let mut unknown_fields = Vec::new();
     let mut sets: Vec<Bitset> = Vec::with_capacity(nodes.len());
     for (position, node) in nodes.iter().enumerate() {
         let child = |index: &u32| {
@@ -40,44 +51,78 @@ pub(crate) fn select(segment: &Segment, nodes: &[FilterNode]) -> Result<Bitset, 
                 rest.and_not(child(index)?);
                 rest
             }
-            FilterNode::Condition(condition) => holding(segment, condition)?,
+            FilterNode::Condition(condition) => holding(segment, condition, &mut unknown_fields),
         };
         sets.push(set);
     }
-    sets.pop().ok_or_else(|| QueryError::MalformedFilter("it is empty".to_owned()))
+    let mut passing = sets.pop().ok_or_else(|| QueryError::MalformedFilter("it is empty".to_owned()))?;
+    // A sealed segment's columns still have the cells of removed documents.
+    passing.and(segment.live());
+    Ok(Selection { passing, unknown_fields })
 }
 
-fn holding(segment: &Segment, condition: &Condition) -> Result<Bitset, QueryError> {
+fn holding(segment: &Segment, condition: &Condition, unknown: &mut Vec<(String, Option<String>)>) -> Bitset {
     let Condition { path, comparison } = condition;
-    if path == "key" {
-        let mut selected = Bitset::default();
-        for (key, slot) in segment.keys() {
-            if key_passes(key, comparison) {
-                selected.insert(slot);
+    let slots = segment.documents().slots();
+    match (path.as_str(), comparison) {
+        ("key", _) => with_key(segment, comparison),
+        ("text", Comparison::Words(words)) => match segment.terms().phrase(words) {
+            Some(phrase) if phrase.is_empty() => segment.live().clone(),
+            Some(phrase) => segment.postings().with_phrase(&phrase, slots),
+            None => Bitset::new(slots),
+        },
+        _ => {
+            let columns = segment.columns();
+            if *comparison != Comparison::Exists && !columns.has(path, segment.live()) {
+                unknown.push((path.clone(), columns.similar(path, segment.live())));
             }
+            columns.select(path, comparison, segment.terms(), slots)
         }
-        return Ok(selected);
     }
-    let columns = segment.columns();
-    if !columns.has(path) && *comparison != Comparison::Exists && segment.live().count() > 0 {
-        return Err(QueryError::UnknownField { path: path.clone(), similar: columns.similar(path) });
-    }
-    Ok(columns.select(path, comparison, segment.slots()))
 }
 
-fn key_passes(key: &str, comparison: &Comparison) -> bool {
-    let text = |value: &Scalar| match value {
-        Scalar::Text(text) => Some(key.cmp(text.as_str())),
-        _ => None,
+/// Keys are in order, so every comparison is a look-up or a range.
+fn with_key(segment: &Segment, comparison: &Comparison) -> Bitset {
+    let documents = segment.documents();
+    let mut selected = Bitset::new(documents.slots());
+    let mut range = |from: &str, passes: &dyn Fn(&str) -> bool| {
+        documents.from_key(from).take_while(|slot| passes(documents.key(*slot))).for_each(|slot| selected.insert(slot));
     };
     match comparison {
-        Comparison::Exists => true,
-        Comparison::Prefix(prefix) => key.starts_with(prefix.as_str()),
-        Comparison::Eq(value) => text(value).is_some_and(std::cmp::Ordering::is_eq),
-        Comparison::OneOf(values) => values.iter().filter_map(text).any(std::cmp::Ordering::is_eq),
-        Comparison::Less(value) => text(value).is_some_and(std::cmp::Ordering::is_lt),
-        Comparison::LessOrEqual(value) => text(value).is_some_and(std::cmp::Ordering::is_le),
-        Comparison::Greater(value) => text(value).is_some_and(std::cmp::Ordering::is_gt),
-        Comparison::GreaterOrEqual(value) => text(value).is_some_and(std::cmp::Ordering::is_ge),
+        Comparison::Exists => return segment.live().clone(),
+        Comparison::Prefix(prefix) => range(prefix, &|key| key.starts_with(prefix.as_str())),
+        Comparison::Eq(Scalar::Text(text)) => documents.find(text).into_iter().for_each(|slot| selected.insert(slot)),
+        Comparison::OneOf(values) => {
+            for value in values {
+                if let Scalar::Text(text) = value {
+                    documents.find(text).into_iter().for_each(|slot| selected.insert(slot));
+                }
+            }
+        }
+        Comparison::Less(Scalar::Text(text)) => range("", &|key| key < text.as_str()),
+        Comparison::LessOrEqual(Scalar::Text(text)) => range("", &|key| key <= text.as_str()),
+        Comparison::GreaterOrEqual(Scalar::Text(text)) => range(text, &|_| true),
+        Comparison::Greater(Scalar::Text(text)) => {
+            range(text, &|_| true);
+            documents.find(text).into_iter().for_each(|slot| selected.remove(slot));
+        }
+        Comparison::Words(words) => {
+            if let Some(phrase) = terms_of(words) {
+                for slot in documents.from_key("") {
+                    let terms = terms_of(documents.key(slot)).unwrap_or_default();
+                    if terms.windows(phrase.len()).any(|window| window.cmp(&phrase) == Ordering::Equal) {
+                        selected.insert(slot);
+                    }
+                }
+            }
+        }
+        _ => {}
     }
+    selected
+}
+
+fn terms_of(text: &str) -> Option<Vec<String>> {
+    let mut terms = Vec::new();
+    crate::tokenize::terms(text, |term| terms.push(term.to_owned()));
+    (!terms.is_empty()).then_some(terms)
 }

@@ -18,16 +18,25 @@
 
 mod bitset;
 mod columns;
+mod documents;
+pub mod excerpt;
 mod filter;
+pub mod fuse;
+mod graph;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+mod image;
 mod kernel;
+mod keywords;
 mod postings;
 mod rank;
 mod search;
 mod segment;
+pub mod syntax;
+mod terms;
 pub mod tokenize;
 pub mod types;
 mod vectors;
 
+pub use image::Image;
 pub use segment::Segment;

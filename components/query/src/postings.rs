@@ -1,186 +1,270 @@
-//! The inverted index and BM25.
-//!
-//! Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, with Lucene's idf, which is
-//! never negative: `ln(1 + (N - df + 0.5) / (df + 0.5))`.
+//! The inverted index: for each term the documents that have it; for each document its terms in order.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use crate::bitset::Bitset;
+use crate::image::{Image, flatten, row};
+use crate::terms::contains;
+use crate::types::ImageError;
 
-use crate::tokenize;
-
-/// A map whose order nobody sees, with a fixed seed: a pure component has no randomness.
-pub(crate) type FixedMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
-
-const K1: f32 = 1.2;
-const B: f32 = 0.75;
-
-/// A document that has a term, and how often.
-#[derive(Debug, Clone, Copy)]
-struct Posting {
-    slot: u32,
-    count: u32,
+/// The postings of a segment.
+#[derive(Debug)]
+pub(crate) enum Postings {
+    Growing(Growing),
+    Sealed(Sealed),
 }
 
-/// Terms, and for each the documents that have it, by slot.
+/// A term's documents, by ascending slot, and how often each has it (at most 65,535 times).
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct List<'a> {
+    pub(crate) slots: &'a [u32],
+    pub(crate) counts: &'a [u16],
+    /// The largest count.
+    pub(crate) count_max: u16,
+    /// The length of the shortest document.
+    pub(crate) length_min: u32,
+    /// Documents that have the term and are not removed.
+    pub(crate) documents: u32,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Postings {
-    terms: FixedMap<Box<str>, u32>,
-    lists: Vec<Vec<Posting>>,
-    /// Lists that have become empty and may be given to another term.
-    free: Vec<u32>,
-    /// Terms of each document, in words; by slot.
-    lengths: Vec<u32>,
-    total_length: u64,
+struct GrowingList {
+    slots: Vec<u32>,
+    counts: Vec<u16>,
+    count_max: u16,
+    length_min: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Growing {
+    lists: Vec<GrowingList>,
+    streams: Vec<Box<[u32]>>,
+    totals: Totals,
+}
+
+#[derive(Debug)]
+pub(crate) struct Sealed {
+    offsets: Vec<u32>,
+    slots: Vec<u32>,
+    counts: Vec<u16>,
+    counts_max: Vec<u16>,
+    lengths_min: Vec<u32>,
+    documents: Vec<u32>,
+    stream_offsets: Vec<u32>,
+    streams: Vec<u32>,
+    totals: Totals,
+}
+
+/// Sums over the documents that are not removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Totals {
     /// Documents with at least one term.
-    documents: u32,
-    entries: u64,
+    pub(crate) documents: u32,
+    /// Their lengths together, in terms.
+    pub(crate) length: u64,
+    /// Pairs of term and document.
+    pub(crate) postings: u64,
 }
 
-/// Keyword scores by slot, kept between queries so that nothing large is allocated.
-#[derive(Debug, Default)]
-pub(crate) struct Scores {
-    by_slot: Vec<f32>,
-    /// Slots with a score, in the order in which they got one.
-    pub(crate) scored: Vec<u32>,
+fn distinct(stream: &[u32]) -> Vec<u32> {
+    let mut terms = stream.to_vec();
+    terms.sort_unstable();
+    terms.dedup();
+    terms
 }
 
-impl Scores {
-    /// The score of a slot; 0 for none.
-    pub(crate) fn get(&self, slot: u32) -> f32 {
-        self.by_slot.get(slot as usize).copied().unwrap_or(0.0)
+impl Growing {
+    /// Indexes a document by the numbers of its terms.
+    pub(crate) fn insert(&mut self, slot: u32, stream: Box<[u32]>) {
+        let mut sorted = stream.to_vec();
+        sorted.sort_unstable();
+        for same in sorted.chunk_by(|a, b| a == b) {
+            let Some(&term) = same.first() else { continue };
+            if self.lists.len() <= term as usize {
+                self.lists.resize_with(term as usize + 1, GrowingList::default);
+            }
+            let Some(list) = self.lists.get_mut(term as usize) else { continue };
+            let count = u16::try_from(same.len()).unwrap_or(u16::MAX);
+            let at = list.slots.partition_point(|other| *other < slot);
+            list.slots.insert(at, slot);
+            list.counts.insert(at, count);
+            list.count_max = list.count_max.max(count);
+            let length = stream.len() as u32;
+            list.length_min = if list.slots.len() == 1 { length } else { list.length_min.min(length) };
+            self.totals.postings += 1;
+        }
+        self.totals.documents += u32::from(!stream.is_empty());
+        self.totals.length += stream.len() as u64;
+        if self.streams.len() <= slot as usize {
+            self.streams.resize_with(slot as usize + 1, Box::default);
+        }
+        if let Some(entry) = self.streams.get_mut(slot as usize) {
+            *entry = stream;
+        }
     }
 
-    fn reset(&mut self, slots: usize) {
-        for &slot in &self.scored {
-            if let Some(score) = self.by_slot.get_mut(slot as usize) {
-                *score = 0.0;
+    fn remove(&mut self, slot: u32) {
+        let Some(stream) = self.streams.get_mut(slot as usize).map(std::mem::take) else { return };
+        for term in distinct(&stream) {
+            let Some(list) = self.lists.get_mut(term as usize) else { continue };
+            if let Ok(at) = list.slots.binary_search(&slot) {
+                list.slots.remove(at);
+                list.counts.remove(at);
+                self.totals.postings -= 1;
             }
         }
-        self.scored.clear();
-        self.by_slot.resize(slots, 0.0);
+        self.totals.documents -= u32::from(!stream.is_empty());
+        self.totals.length -= stream.len() as u64;
     }
 
-    fn add(&mut self, slot: u32, score: f32) {
-        if let Some(sum) = self.by_slot.get_mut(slot as usize) {
-            if *sum == 0.0 {
-                self.scored.push(slot);
+    /// Writes the documents of `slots`, in that order, with terms renumbered.
+    pub(crate) fn write(&self, slots: &[u32], renumbered: &[u32], image: &mut Image) {
+        let new = |term: &u32| renumbered.get(*term as usize).copied().unwrap_or(0);
+        let stream = |slot: &u32| self.streams.get(*slot as usize).map_or(&[][..], |stream| stream);
+        let streams = slots.iter().map(|slot| stream(slot).iter().map(new).collect::<Vec<u32>>());
+        let (stream_offsets, streams) = flatten(streams);
+        let mut lists: Vec<GrowingList> = Vec::new();
+        lists.resize_with(renumbered.len(), GrowingList::default);
+        for slot in 0..slots.len() as u32 {
+            let mut sorted = row(&stream_offsets, &streams, slot).to_vec();
+            let length = sorted.len() as u32;
+            sorted.sort_unstable();
+            for same in sorted.chunk_by(|a, b| a == b) {
+                let Some(list) = same.first().and_then(|term| lists.get_mut(*term as usize)) else { continue };
+                let count = u16::try_from(same.len()).unwrap_or(u16::MAX);
+                list.length_min = if list.slots.is_empty() { length } else { list.length_min.min(length) };
+                list.count_max = list.count_max.max(count);
+                list.slots.push(slot);
+                list.counts.push(count);
             }
-            *sum += score;
+        }
+        let (offsets, all) = flatten(lists.iter().map(|list| &list.slots));
+        image.put("postings.offsets", offsets);
+        image.put("postings.slots", all);
+        image.put("postings.counts", flatten(lists.iter().map(|list| &list.counts)).1);
+        image.put("postings.counts-max", lists.iter().map(|list| list.count_max).collect());
+        image.put("postings.lengths-min", lists.iter().map(|list| list.length_min).collect());
+        image.put("postings.documents", lists.iter().map(|list| list.slots.len() as u32).collect());
+        image.put("streams.offsets", stream_offsets);
+        image.put("streams.terms", streams);
+    }
+}
+
+impl Sealed {
+    pub(crate) fn read(image: &mut Image, slots: usize, terms: usize) -> Result<Sealed, ImageError> {
+        let mut sealed = Sealed {
+            offsets: image.take("postings.offsets")?,
+            slots: image.take("postings.slots")?,
+            counts: image.take("postings.counts")?,
+            counts_max: image.take("postings.counts-max")?,
+            lengths_min: image.take("postings.lengths-min")?,
+            documents: image.take("postings.documents")?,
+            stream_offsets: image.take("streams.offsets")?,
+            streams: image.take("streams.terms")?,
+            totals: Totals::default(),
+        };
+        let whole = sealed.offsets.len() == terms + 1
+            && sealed.documents.len() == terms
+            && sealed.counts.len() == sealed.slots.len()
+            && sealed.stream_offsets.len() == slots + 1;
+        if !whole {
+            return Err(ImageError::Inconsistent("postings"));
+        }
+        let lengths = sealed.stream_offsets.array_windows().filter(|[start, end]| start < end).count();
+        sealed.totals = Totals {
+            documents: lengths as u32,
+            length: sealed.streams.len() as u64,
+            postings: sealed.slots.len() as u64,
+        };
+        Ok(sealed)
+    }
+
+    fn remove(&mut self, slot: u32) {
+        let stream = row(&self.stream_offsets, &self.streams, slot);
+        let terms = distinct(stream);
+        self.totals.documents -= u32::from(!stream.is_empty());
+        self.totals.length -= stream.len() as u64;
+        self.totals.postings -= terms.len() as u64;
+        for term in terms {
+            if let Some(documents) = self.documents.get_mut(term as usize) {
+                *documents -= 1;
+            }
         }
     }
 }
 
 impl Postings {
-    /// Indexes a document's text and answers the document's terms, which `remove` wants back.
-    pub(crate) fn insert(&mut self, slot: u32, text: &str) -> Box<[u32]> {
-        let mut counts: FixedMap<u32, u32> = FixedMap::default();
-        let mut length = 0;
-        tokenize::terms(text, |term| {
-            length += 1;
-            let id = if let Some(&id) = self.terms.get(term) {
-                id
-            } else {
-                let id = self.free.pop().unwrap_or_else(|| {
-                    self.lists.push(Vec::new());
-                    self.lists.len() as u32 - 1
-                });
-                self.terms.insert(term.into(), id);
-                id
-            };
-            *counts.entry(id).or_default() += 1;
-        });
-        let mut terms: Vec<u32> = counts.keys().copied().collect();
-        terms.sort_unstable();
-        for &term in &terms {
-            let count = counts.get(&term).copied().unwrap_or(0);
-            if let Some(list) = self.lists.get_mut(term as usize) {
-                let at = list.partition_point(|posting| posting.slot < slot);
-                list.insert(at, Posting { slot, count });
-            }
-        }
-        if self.lengths.len() <= slot as usize {
-            self.lengths.resize(slot as usize + 1, 0);
-        }
-        if let Some(entry) = self.lengths.get_mut(slot as usize) {
-            *entry = length;
-        }
-        self.total_length += u64::from(length);
-        self.documents += u32::from(length > 0);
-        self.entries += terms.len() as u64;
-        terms.into_boxed_slice()
-    }
-
-    /// Forgets a document.
-    pub(crate) fn remove(&mut self, slot: u32, terms: &[u32]) {
-        for &term in terms {
-            let Some(list) = self.lists.get_mut(term as usize) else { continue };
-            let at = list.partition_point(|posting| posting.slot < slot);
-            if list.get(at).is_some_and(|posting| posting.slot == slot) {
-                list.remove(at);
-                self.entries -= 1;
-            }
-        }
-        if let Some(length) = self.lengths.get_mut(slot as usize) {
-            self.total_length -= u64::from(*length);
-            self.documents -= u32::from(*length > 0);
-            *length = 0;
+    /// Forgets a document. In a sealed segment it stays in the lists, and only the counts know.
+    pub(crate) fn remove(&mut self, slot: u32) {
+        match self {
+            Postings::Growing(growing) => growing.remove(slot),
+            Postings::Sealed(sealed) => sealed.remove(slot),
         }
     }
 
-    /// BM25 of every document that has a term of the text. A term that stands in the text twice counts once.
-    pub(crate) fn score(&self, text: &str, scores: &mut Scores) {
-        scores.reset(self.lengths.len());
-        let mut lists = Vec::new();
-        tokenize::terms(text, |term| {
-            let id = self.terms.get(term).copied();
-            if let Some(id) = id.filter(|id| !lists.contains(id)) {
-                lists.push(id);
-            }
-        });
-        if self.documents == 0 {
-            return;
+    pub(crate) fn totals(&self) -> Totals {
+        match self {
+            Postings::Growing(growing) => growing.totals,
+            Postings::Sealed(sealed) => sealed.totals,
         }
-        let average = (self.total_length as f64 / f64::from(self.documents)) as f32;
-        for list in lists.iter().filter_map(|&id| self.lists.get(id as usize)) {
-            let idf = idf(self.documents, list.len() as u32);
-            for posting in list {
-                let length = self.lengths.get(posting.slot as usize).copied().unwrap_or(0) as f32;
-                let count = posting.count as f32;
-                let norm = K1 * (1.0 - B + B * length / average);
-                scores.add(posting.slot, idf * (count * (K1 + 1.0) / (count + norm)));
+    }
+
+    pub(crate) fn list(&self, term: u32) -> List<'_> {
+        match self {
+            Postings::Growing(growing) => growing.lists.get(term as usize).map_or_else(List::default, |list| List {
+                slots: &list.slots,
+                counts: &list.counts,
+                count_max: list.count_max,
+                length_min: list.length_min,
+                documents: list.slots.len() as u32,
+            }),
+            Postings::Sealed(sealed) => {
+                let at = |values: &[u32]| values.get(term as usize).copied().unwrap_or(0);
+                List {
+                    slots: row(&sealed.offsets, &sealed.slots, term),
+                    counts: row(&sealed.offsets, &sealed.counts, term),
+                    count_max: sealed.counts_max.get(term as usize).copied().unwrap_or(0),
+                    length_min: at(&sealed.lengths_min),
+                    documents: at(&sealed.documents),
+                }
             }
         }
     }
 
-    /// Drops terms that no document has any more, and shrinks.
-    pub(crate) fn compact(&mut self) {
-        let lists = &self.lists;
-        self.terms.retain(|_, id| lists.get(*id as usize).is_some_and(|list| !list.is_empty()));
-        self.terms.shrink_to_fit();
-        self.free =
-            (0..self.lists.len() as u32).filter(|&id| self.lists.get(id as usize).is_some_and(Vec::is_empty)).collect();
-        self.lists.iter_mut().for_each(Vec::shrink_to_fit);
-        self.lists.shrink_to_fit();
-        self.lengths.shrink_to_fit();
+    /// The terms of a document, in order.
+    pub(crate) fn stream(&self, slot: u32) -> &[u32] {
+        match self {
+            Postings::Growing(growing) => growing.streams.get(slot as usize).map_or(&[], |stream| stream),
+            Postings::Sealed(sealed) => row(&sealed.stream_offsets, &sealed.streams, slot),
+        }
+    }
+
+    /// Documents that have the phrase.
+    pub(crate) fn with_phrase(&self, phrase: &[u32], slots: usize) -> Bitset {
+        let mut selected = Bitset::new(slots);
+        let rarest = phrase.iter().map(|term| self.list(*term)).min_by_key(|list| list.slots.len());
+        for slot in rarest.map_or(&[][..], |list| list.slots) {
+            if contains(self.stream(*slot), phrase) {
+                selected.insert(*slot);
+            }
+        }
+        selected
     }
 
     /// Terms that some document has.
     pub(crate) fn terms(&self) -> u32 {
-        self.lists.iter().filter(|list| !list.is_empty()).count() as u32
-    }
-
-    pub(crate) fn postings(&self) -> u64 {
-        self.entries
+        let used = match self {
+            Postings::Growing(growing) => growing.lists.iter().filter(|list| !list.slots.is_empty()).count(),
+            Postings::Sealed(sealed) => sealed.documents.iter().filter(|documents| **documents > 0).count(),
+        };
+        used as u32
     }
 
     /// Estimated bytes.
     pub(crate) fn bytes(&self) -> u64 {
-        let words: usize = self.terms.keys().map(|term| term.len() + 24).sum();
-        self.entries * size_of::<Posting>() as u64 + (words + self.lists.len() * 24 + self.lengths.len() * 4) as u64
+        let lists = match self {
+            Postings::Growing(growing) => growing.lists.len() * size_of::<GrowingList>() + growing.streams.len() * 16,
+            Postings::Sealed(sealed) => sealed.offsets.len() * 14 + sealed.stream_offsets.len() * 4,
+        };
+        let totals = self.totals();
+        totals.postings * 6 + totals.length * 4 + lists as u64
     }
-}
-
-fn idf(documents: u32, with_term: u32) -> f32 {
-    let (all, some) = (f64::from(documents), f64::from(with_term));
-    libm::log(1.0 + (all - some + 0.5) / (some + 0.5)) as f32
 }

@@ -1,28 +1,43 @@
-//! The query path: candidates, scores of both legs, fusion, the best k.
+//! The query path of one segment: the filter, the best of both legs, fusion.
 
 use crate::bitset::Bitset;
 use crate::filter;
-use crate::postings::Scores;
-use crate::rank::{self, Ranked};
-use crate::segment::{Scratch, Segment};
-use crate::types::{Fusion, Hit, QueryError, Request, Response};
+use crate::fuse::{self, Fused};
+use crate::graph::{Visited, Walk};
+use crate::keywords::{self, Keywords, Scores};
+use crate::rank;
+use crate::segment::Segment;
+use crate::types::{Candidate, Fusion, Legs, QueryError, Request, Response, Statistics};
 use crate::vectors::{Prepared, Vectors};
 
 /// Hits at most.
 const K_MAX: u32 = 1_000;
 
-/// How far down each leg's ranking reciprocal rank fusion looks.
-const RANKS_MAX: usize = 1_000;
+/// Hits left out at most.
+const OFFSET_MAX: u32 = 10_000;
 
-/// Below this share of all slots the candidates are scored one by one instead of all slots in a row.
-const SCAN_SHARE: usize = 4;
+/// Breadth of a walk at least: recall@10 is above 0.97 from here on (docs/benchmarks.md).
+const EF_MIN: usize = 64;
 
-/// What one query knows about every slot.
-struct Legs<'a> {
-    segment: &'a Segment,
-    candidates: &'a Bitset,
-    keyword: Option<&'a Scores>,
-    cosines: Option<&'a [f32]>,
+/// Breadth of a walk at most.
+const EF_MAX: usize = 4_096;
+
+/// A walk looks at about this many vectors for each node of its breadth.
+const LOOKED_AT_PER_EF: usize = 22;
+
+/// Room that a query works in, kept between queries.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    scores: Scores,
+    visited: Visited,
+}
+
+/// What a leg found, best first, and the score that no other document exceeds.
+#[derive(Default)]
+struct Leg {
+    best: Vec<(u32, f32)>,
+    rest: Option<f32>,
+    approximate: bool,
 }
 
 impl Segment {
@@ -31,41 +46,102 @@ impl Segment {
     /// # Errors
     /// [`QueryError`] names what is wrong with the request.
     pub fn query(&mut self, request: &Request) -> Result<Response, QueryError> {
-        // The scratch room is taken out for the time of the query: the rest of the segment is only read.
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let answer = self.answer(request, &mut scratch);
-        self.scratch = scratch;
-        answer
+        let mut depth = fuse::depth(request);
+        loop {
+            let legs = self.legs(request, None, depth)?;
+            let Fused { response, deeper } = fuse::fuse(request, &[legs], depth)?;
+            match deeper {
+                Some(deeper) => depth = deeper,
+                None => return Ok(response),
+            }
+        }
     }
 
-    fn answer(&self, request: &Request, scratch: &mut Scratch) -> Result<Response, QueryError> {
+    /// What keyword scores need to know of this segment; documents with the keys `without` do not count.
+    pub fn statistics(&self, text: &str, without: &[String]) -> Statistics {
+        let mut left_out = Bitset::default();
+        without.iter().filter_map(|key| self.documents().find(key)).for_each(|slot| left_out.insert(slot));
+        left_out.and(self.live());
+        keywords::statistics(self, text, &left_out)
+    }
+
+    /// The best documents of each leg, at most `depth` of each, with both scores. `statistics` is the sum over all segments
+    /// of the project; none when this is the only one.
+    ///
+    /// # Errors
+    /// [`QueryError`] names what is wrong with the request; a field that no document here has is reported, not refused.
+    pub fn legs(
+        &mut self,
+        request: &Request,
+        statistics: Option<&Statistics>,
+        depth: usize,
+    ) -> Result<Legs, QueryError> {
+        // The scratch room is taken out for the time of the query: the rest of the segment is only read.
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let legs = self.find(request, statistics, depth, &mut scratch);
+        self.scratch = scratch;
+        legs
+    }
+
+    fn find(
+        &self,
+        request: &Request,
+        statistics: Option<&Statistics>,
+        depth: usize,
+        scratch: &mut Scratch,
+    ) -> Result<Legs, QueryError> {
         self.check_request(request)?;
-        let filtered = if request.filter.is_empty() { None } else { Some(filter::select(self, &request.filter)?) };
-        let candidates = filtered.as_ref().unwrap_or(self.live());
-        let count = candidates.count();
+        let mut legs = Legs { documents: self.documents_count(), ..Legs::default() };
+        let mut passing = None;
+        if !request.filter.is_empty() {
+            let selection = filter::select(self, &request.filter)?;
+            legs.unknown_fields = selection.unknown_fields;
+            passing = Some(selection.passing);
+        }
+        legs.matching = passing.as_ref().map_or(legs.documents, Bitset::count);
+        let prepared = request.vector.as_deref().filter(|_| self.vectors().count() > 0).map(Vectors::prepare);
+        if let (Some(min), Some(query), true) = (request.similarity_min, &prepared, request.text.is_some()) {
+            // The keyword leg's best may all be too far away: the threshold is a filter for both legs.
+            let mut near = Bitset::new(self.documents().slots());
+            let accept = passing.as_ref().or(self.accept());
+            let scanned = self.vectors().scan(query, accept);
+            scanned.filter(|(_, cosine)| *cosine >= min).for_each(|(slot, _)| near.insert(slot));
+            passing = Some(near);
+        }
+        let accept = passing.as_ref().or(self.accept());
         if request.text.is_none() && request.vector.is_none() {
-            return Ok(Response { hits: self.by_key(candidates, request.k as usize), candidates: count });
+            let live =
+                self.documents().from_key("").filter(|slot| passing.as_ref().unwrap_or(self.live()).contains(*slot));
+            let slots: Vec<u32> = live.take(depth).collect();
+            legs.candidates = self.candidates(request, &slots, None, None);
+            return Ok(legs);
         }
-        if let Some(text) = &request.text {
-            self.postings().score(text, &mut scratch.keyword);
+        let own = request.text.as_ref().filter(|_| statistics.is_none()).map(|text| self.statistics(text, &[]));
+        let keywords = request.text.as_ref().and(statistics.or(own.as_ref())).map(|all| Keywords::new(self, all));
+        let mut slots = Vec::new();
+        if let Some(keywords) = &keywords {
+            let best = keywords.best(accept, depth, &mut scratch.scores);
+            slots.extend(best.ranked.iter().map(|(slot, _)| *slot));
+            legs.keyword_rest = best.rest;
         }
-        if let Some(vector) = &request.vector {
-            self.score_vectors(&Vectors::prepare(vector), candidates, count, &mut scratch.cosines);
+        if let Some(query) = &prepared {
+            let leg = self.nearest(request, query, accept, legs.matching as usize, depth, &mut scratch.visited);
+            slots.extend(leg.best.iter().map(|(slot, _)| *slot));
+            legs.vector_rest = leg.rest;
+            legs.approximate = leg.approximate;
         }
-        let legs = Legs {
-            segment: self,
-            candidates,
-            keyword: request.text.as_ref().map(|_| &scratch.keyword),
-            cosines: request.vector.as_ref().map(|_| scratch.cosines.as_slice()),
-        };
-        let ranked = legs.rank(request);
-        let hits = ranked.iter().map(|ranked| legs.hit(ranked)).collect();
-        Ok(Response { hits, candidates: count })
+        slots.sort_unstable();
+        slots.dedup();
+        legs.candidates = self.candidates(request, &slots, prepared.as_ref(), keywords.as_ref());
+        Ok(legs)
     }
 
     fn check_request(&self, request: &Request) -> Result<(), QueryError> {
         if request.k == 0 || request.k > K_MAX {
             return Err(QueryError::KOutOfRange(request.k));
+        }
+        if request.offset > OFFSET_MAX {
+            return Err(QueryError::OffsetOutOfRange(request.offset));
         }
         if request.text.is_none() && request.vector.is_none() && request.filter.is_empty() {
             return Err(QueryError::EmptyRequest);
@@ -78,114 +154,79 @@ impl Segment {
                 return Err(QueryError::VectorDimensions(vector.len() as u32));
             }
         }
-        match request.fusion {
-            Fusion::Convex(weight) if !(0.0..=1.0).contains(&weight) => Err(QueryError::WeightOutOfRange(weight)),
-            _ => Ok(()),
-        }
-    }
-
-    fn by_key(&self, candidates: &Bitset, k: usize) -> Vec<Hit> {
-        let found = self.keys().filter(|(_, slot)| candidates.contains(*slot)).take(k);
-        let hit = |(key, slot): (&str, u32)| Hit {
-            key: key.to_owned(),
-            score: 0.0,
-            vector_score: None,
-            keyword_score: None,
-            payload: self.payload(slot).to_vec(),
+        let weight = match request.fusion {
+            Fusion::Convex(weight) => Some(weight),
+            Fusion::ReciprocalRank(_) => None,
         };
-        found.map(hit).collect()
+        let weights = [weight, request.diversity];
+        let wrong = weights.into_iter().flatten().find(|weight| !(0.0..=1.0).contains(weight));
+        wrong.map_or(Ok(()), |weight| Err(QueryError::WeightOutOfRange(weight)))
     }
 
-    fn score_vectors(&self, query: &Prepared, candidates: &Bitset, count: u32, cosines: &mut Vec<f32>) {
+    /// The vector leg. Few documents are looked at one by one, many through the graph where there is one: whatever looks at
+    /// fewer vectors. A walk that finds too few is followed by the look at all, so that `k` are found when there are `k`.
+    fn nearest(
+        &self,
+        request: &Request,
+        query: &Prepared,
+        accept: Option<&Bitset>,
+        matching: usize,
+        depth: usize,
+        visited: &mut Visited,
+    ) -> Leg {
         let vectors = self.vectors();
-        if vectors.count() == 0 {
-            cosines.clear();
-        } else if (count as usize) * SCAN_SHARE >= self.slots() {
-            vectors.scan(query, cosines);
-        } else {
-            cosines.resize(self.slots(), 0.0);
-            for slot in candidates.iter() {
-                if let Some(cosine) = cosines.get_mut(slot as usize) {
-                    *cosine = vectors.cosine(query, slot);
-                }
-            }
+        let mut leg = Leg::default();
+        let depth_walk = depth.min(matching);
+        let ef = request.ef.map_or(EF_MIN, |ef| ef as usize).max(depth_walk).min(EF_MAX);
+        // Behind a filter a walk has to see so many more nodes for each one that passes.
+        let slots = self.documents().slots().max(1);
+        let ef = (ef * slots).checked_div(matching).unwrap_or(EF_MAX).min(EF_MAX).max(ef);
+        let walkable = self.graph().filter(|_| !request.exact && ef * LOOKED_AT_PER_EF < matching);
+        if let Some(graph) = walkable {
+            let walk = Walk { query, ef, accept, count: depth_walk };
+            leg.best = graph.search(vectors, &walk, visited);
+            leg.approximate = true;
         }
-    }
-}
-
-impl<'a> Legs<'a> {
-    fn cosine(&self, slot: u32) -> Option<f32> {
-        let cosine = *self.cosines?.get(slot as usize)?;
-        self.segment.vectors().has(slot).then_some(cosine)
-    }
-
-    fn bm25(&self, slot: u32) -> Option<f32> {
-        Some(self.keyword?.get(slot)).filter(|&score| score > 0.0)
-    }
-
-    fn with_cosine(&self) -> impl Iterator<Item = (u32, f32)> + '_ {
-        let slots = self.candidates.iter().filter(|_| self.cosines.is_some());
-        slots.filter_map(|slot| Some((slot, self.cosine(slot)?)))
-    }
-
-    fn with_bm25(&self) -> impl Iterator<Item = (u32, f32)> + '_ {
-        let scored =
-            self.keyword.into_iter().flat_map(|scores| scores.scored.iter().map(|&slot| (slot, scores.get(slot))));
-        scored.filter(|(slot, _)| self.candidates.contains(*slot))
-    }
-
-    fn best(&self, k: usize, scores: impl Iterator<Item = (u32, f32)>) -> Vec<Ranked<'a>> {
-        let segment = self.segment;
-        rank::best(k, scores, |slot| segment.key(slot))
-    }
-
-    fn rank(&self, request: &Request) -> Vec<Ranked<'a>> {
-        let k = request.k as usize;
-        match (self.keyword.is_some(), self.cosines.is_some(), request.fusion) {
-            (true, false, _) => self.best(k, self.with_bm25()),
-            (false, _, _) => self.best(k, self.with_cosine()),
-            (true, true, Fusion::Convex(weight)) => self.convex(k, weight),
-            (true, true, Fusion::ReciprocalRank(constant)) => self.reciprocal_rank(k, constant),
+        if leg.best.len() < depth_walk {
+            let found = vectors.scan(query, accept);
+            let ranked = rank::best(depth, found, |slot| self.documents().key(slot));
+            leg.best = ranked.iter().map(|ranked| (ranked.slot, ranked.score)).collect();
+            leg.approximate = false;
         }
+        let listed = leg.best.len() >= matching || leg.best.len() < depth;
+        leg.rest = leg.best.last().map(|(_, cosine)| *cosine).filter(|_| !listed);
+        if let Some(min) = request.similarity_min {
+            leg.rest = leg.rest.filter(|rest| *rest >= min);
+            leg.best.retain(|(_, cosine)| *cosine >= min);
+        }
+        leg
     }
 
-    fn convex(&self, k: usize, weight: f32) -> Vec<Ranked<'a>> {
-        // One pass over the candidates, since every pass over 10,000 costs as much as a third of the scan.
-        let (mut best_cosine, mut best_bm25) = (-1.0_f32, 0.0_f32);
-        let mut pairs = Vec::with_capacity(self.segment.slots());
-        for slot in self.candidates.iter() {
-            let (cosine, bm25) = (self.cosine(slot), self.bm25(slot));
-            if cosine.is_some() || bm25.is_some() {
-                let (cosine, bm25) = (cosine.unwrap_or(-1.0), bm25.unwrap_or(0.0));
-                best_cosine = best_cosine.max(cosine);
-                best_bm25 = best_bm25.max(bm25);
-                pairs.push((slot, cosine, bm25));
-            }
-        }
-        let per_cosine = if best_cosine > -1.0 { weight / (best_cosine + 1.0) } else { 0.0 };
-        let per_bm25 = if best_bm25 > 0.0 { (1.0 - weight) / best_bm25 } else { 0.0 };
-        let score = |(slot, cosine, bm25): (u32, f32, f32)| (slot, (cosine + 1.0) * per_cosine + bm25 * per_bm25);
-        self.best(k, pairs.into_iter().map(score))
-    }
-
-    fn reciprocal_rank(&self, k: usize, constant: u32) -> Vec<Ranked<'a>> {
-        let mut sums = std::collections::BTreeMap::new();
-        for leg in [self.best(RANKS_MAX, self.with_cosine()), self.best(RANKS_MAX, self.with_bm25())] {
-            for (index, ranked) in leg.iter().enumerate() {
-                let share = 1.0 / (constant as f32 + index as f32 + 1.0);
-                *sums.entry(ranked.slot).or_insert(0.0) += share;
-            }
-        }
-        self.best(k, sums.into_iter())
-    }
-
-    fn hit(&self, ranked: &Ranked<'_>) -> Hit {
-        Hit {
-            key: ranked.key.to_owned(),
-            score: ranked.score,
-            vector_score: self.cosine(ranked.slot),
-            keyword_score: self.bm25(ranked.slot),
-            payload: self.segment.payload(ranked.slot).to_vec(),
-        }
+    fn candidates(
+        &self,
+        request: &Request,
+        slots: &[u32],
+        query: Option<&Prepared>,
+        keywords: Option<&Keywords<'_>>,
+    ) -> Vec<Candidate> {
+        let mut groups = match &request.group {
+            Some(group) if group.path == "key" => Vec::new(),
+            Some(group) => self.columns().values(&group.path, slots),
+            None => Vec::new(),
+        };
+        groups.resize(slots.len(), None);
+        let candidate = |(&slot, group)| Candidate {
+            key: self.documents().key(slot).to_owned(),
+            vector_score: query.filter(|_| self.vectors().has(slot)).map(|query| self.vectors().cosine(query, slot)),
+            keyword_score: keywords.and_then(|keywords| keywords.score(slot)),
+            group,
+            terms: keywords.filter(|_| request.explain).map(|keywords| keywords.explain(slot)).unwrap_or_default(),
+            vector: match request.diversity {
+                Some(_) if self.vectors().has(slot) => self.vectors().row(slot).to_vec(),
+                _ => Vec::new(),
+            },
+            payload: self.documents().payload(slot).to_vec(),
+        };
+        slots.iter().zip(groups).map(candidate).collect()
     }
 }

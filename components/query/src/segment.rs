@@ -1,44 +1,50 @@
 //! A segment: documents in slots, each slot's parts in the vectors, postings and columns.
 
-use std::collections::BTreeMap;
-
 use crate::bitset::Bitset;
-use crate::columns::Columns;
-use crate::postings::{Postings, Scores};
-use crate::types::{Document, DocumentError, Stats};
+use crate::columns::{self, Columns};
+use crate::documents::{self, Documents};
+use crate::graph::Graph;
+use crate::image::Image;
+use crate::postings::{self, Postings};
+use crate::search::Scratch;
+use crate::terms::{FixedMap, Terms};
+use crate::types::{Document, DocumentError, ImageError, Stats};
 use crate::vectors::Vectors;
 
 /// Bytes of a key at most.
 const KEY_BYTES_MAX: usize = 512;
 
-/// What a slot needs to be emptied again, and what a hit shows.
-#[derive(Debug, Default)]
-struct Entry {
-    key: Box<str>,
-    terms: Box<[u32]>,
-    columns: Box<[u32]>,
-    payload: Box<[u8]>,
-}
-
-/// A mutable index over documents.
-#[derive(Debug, Default)]
+/// An index over documents: growing, or sealed with everything laid out flat.
+#[derive(Debug)]
 pub struct Segment {
-    slots: BTreeMap<Box<str>, u32>,
-    entries: Vec<Entry>,
-    live: Bitset,
-    free: Vec<u32>,
-    vectors: Vectors,
+    documents: Documents,
+    terms: Terms,
     postings: Postings,
     columns: Columns,
-    /// Room for scores, reused from query to query.
+    vectors: Vectors,
+    graph: Option<Graph>,
+    live: Bitset,
+    count: u32,
+    /// Removed from a sealed segment, where they still have their slots.
+    removed: u32,
     pub(crate) scratch: Scratch,
 }
 
-/// Room that a query works in.
-#[derive(Debug, Default)]
-pub(crate) struct Scratch {
-    pub(crate) keyword: Scores,
-    pub(crate) cosines: Vec<f32>,
+impl Default for Segment {
+    fn default() -> Self {
+        Segment {
+            documents: Documents::Growing(documents::Growing::default()),
+            terms: Terms::Growing(FixedMap::default()),
+            postings: Postings::Growing(postings::Growing::default()),
+            columns: Columns::Growing(columns::Growing::default()),
+            vectors: Vectors::default(),
+            graph: None,
+            live: Bitset::default(),
+            count: 0,
+            removed: 0,
+            scratch: Scratch::default(),
+        }
+    }
 }
 
 impl Segment {
@@ -50,26 +56,27 @@ impl Segment {
         self.check(&documents)?;
         for document in documents {
             self.remove_one(&document.key);
-            let slot = self.free.pop().unwrap_or_else(|| {
-                self.entries.push(Entry::default());
-                self.entries.len() as u32 - 1
-            });
+            let (Documents::Growing(growing), Postings::Growing(postings), Columns::Growing(columns)) =
+                (&mut self.documents, &mut self.postings, &mut self.columns)
+            else {
+                return Err(DocumentError::Sealed);
+            };
+            let slot = growing.insert(&document.key, document.payload);
             if let Some(vector) = &document.vector {
                 self.vectors.insert(slot, vector);
             }
-            let terms = self.postings.insert(slot, &document.text);
-            let columns = self.columns.insert(slot, &document.fields);
-            let key: Box<str> = document.key.into();
-            self.slots.insert(key.clone(), slot);
+            postings.insert(slot, self.terms.stream(&document.text));
+            columns.insert(slot, &document.fields, &mut self.terms);
             self.live.insert(slot);
-            if let Some(entry) = self.entries.get_mut(slot as usize) {
-                *entry = Entry { key, terms, columns, payload: document.payload.into() };
-            }
+            self.count += 1;
         }
         Ok(())
     }
 
     fn check(&self, documents: &[Document]) -> Result<(), DocumentError> {
+        if matches!(self.documents, Documents::Sealed(_)) {
+            return Err(DocumentError::Sealed);
+        }
         // Documents about to be replaced do not fix the number of dimensions when no vector would be left.
         let mut dimensions = (self.vectors.count() > 0).then_some(self.vectors.dimensions());
         for document in documents {
@@ -94,69 +101,96 @@ impl Segment {
     }
 
     fn remove_one(&mut self, key: &str) -> bool {
-        let Some(slot) = self.slots.remove(key) else { return false };
-        let Some(entry) = self.entries.get_mut(slot as usize) else { return false };
-        let Entry { terms, columns, .. } = std::mem::take(entry);
+        let Some(slot) = self.documents.find(key).filter(|slot| self.live.contains(*slot)) else { return false };
         self.live.remove(slot);
-        self.vectors.remove(slot);
-        self.postings.remove(slot, &terms);
-        self.columns.remove(slot, &columns);
-        self.free.push(slot);
+        self.count -= 1;
+        self.postings.remove(slot);
+        self.columns.remove(slot);
+        match &mut self.documents {
+            Documents::Growing(growing) => {
+                growing.remove(key);
+                self.vectors.remove(slot);
+            }
+            // The graph walks over removed documents: their vectors stay.
+            Documents::Sealed(_) => self.removed += 1,
+        }
         true
     }
 
-    /// Drops what removed documents left behind and shrinks every buffer to its exact size.
-    pub fn compact(&mut self) {
-        self.postings.compact();
-        self.columns.shrink();
-        self.vectors.shrink();
-        self.live.shrink();
-        self.entries.shrink_to_fit();
-        self.free.shrink_to_fit();
-        self.scratch = Scratch::default();
+    /// The segment laid out flat, in the order of the keys; none for one that is sealed.
+    pub fn image(&self) -> Option<Image> {
+        let (Documents::Growing(documents), Postings::Growing(postings), Columns::Growing(columns)) =
+            (&self.documents, &self.postings, &self.columns)
+        else {
+            return None;
+        };
+        let mut image = Image::default();
+        let slots = documents.ordered();
+        documents.write(&mut image);
+        let renumbered = self.terms.write(&mut image);
+        postings.write(&slots, &renumbered, &mut image);
+        columns.write(&slots, &renumbered, &mut image);
+        self.vectors.write(&slots, &mut image);
+        Some(image)
+    }
+
+    /// A sealed segment from its image.
+    ///
+    /// # Errors
+    /// [`ImageError`] when a section is missing or they do not fit together.
+    pub fn sealed(mut image: Image) -> Result<Segment, ImageError> {
+        image.check()?;
+        let documents = Documents::Sealed(documents::Sealed::read(&mut image)?);
+        let slots = documents.slots();
+        let terms = Terms::read(&mut image)?;
+        let postings = Postings::Sealed(postings::Sealed::read(&mut image, slots, terms.len())?);
+        let columns = Columns::Sealed(columns::Sealed::read(&mut image, terms.len())?);
+        let vectors = Vectors::read(&mut image, slots)?;
+        let graph = Graph::read(&mut image, slots)?;
+        let mut live = Bitset::new(slots);
+        (0..slots as u32).for_each(|slot| live.insert(slot));
+        let (count, scratch) = (slots as u32, Scratch::default());
+        Ok(Segment { documents, terms, postings, columns, vectors, graph, live, count, removed: 0, scratch })
     }
 
     /// Sizes of the segment.
     pub fn describe(&self) -> Stats {
-        let entries: usize = self
-            .entries
-            .iter()
-            .map(|entry| 2 * entry.key.len() + entry.payload.len() + 4 * (entry.terms.len() + entry.columns.len()) + 96)
-            .sum();
+        let graph_bytes = self.graph.as_ref().map_or(0, Graph::bytes);
+        let vector_bytes = self.vectors.bytes() + graph_bytes;
+        let postings = &self.postings;
         Stats {
-            documents: self.slots.len() as u32,
+            documents: self.count,
+            removed: self.removed,
             vectors: self.vectors.count(),
             dimensions: if self.vectors.count() == 0 { 0 } else { self.vectors.dimensions() as u32 },
-            terms: self.postings.terms(),
-            postings: self.postings.postings(),
-            bytes: entries as u64 + self.vectors.bytes() + self.postings.bytes() + self.columns.bytes(),
+            terms: postings.terms(),
+            postings: postings.totals().postings,
+            bytes: self.documents.bytes() + self.terms.bytes() + postings.bytes() + self.columns.bytes() + vector_bytes,
+            vector_bytes,
+            sealed: matches!(self.documents, Documents::Sealed(_)),
+            graph: self.graph.is_some(),
         }
+    }
+
+    pub(crate) fn documents_count(&self) -> u32 {
+        self.count
     }
 
     pub(crate) fn live(&self) -> &Bitset {
         &self.live
     }
 
-    /// Number of slots, empty ones included.
-    pub(crate) fn slots(&self) -> usize {
-        self.entries.len()
+    /// The slots that may be answered when there is no filter; none when every slot with anything in it may.
+    pub(crate) fn accept(&self) -> Option<&Bitset> {
+        (self.removed > 0).then_some(&self.live)
     }
 
-    /// Keys and their slots, in the order of the keys.
-    pub(crate) fn keys(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.slots.iter().map(|(key, slot)| (&**key, *slot))
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
-    pub(crate) fn key(&self, slot: u32) -> &str {
-        self.entries.get(slot as usize).map_or("", |entry| &entry.key)
-    }
-
-    pub(crate) fn payload(&self, slot: u32) -> &[u8] {
-        self.entries.get(slot as usize).map_or(&[], |entry| &entry.payload)
-    }
-
-    pub(crate) fn vectors(&self) -> &Vectors {
-        &self.vectors
+    pub(crate) fn terms(&self) -> &Terms {
+        &self.terms
     }
 
     pub(crate) fn postings(&self) -> &Postings {
@@ -165,5 +199,13 @@ impl Segment {
 
     pub(crate) fn columns(&self) -> &Columns {
         &self.columns
+    }
+
+    pub(crate) fn vectors(&self) -> &Vectors {
+        &self.vectors
+    }
+
+    pub(crate) fn graph(&self) -> Option<&Graph> {
+        self.graph.as_ref()
     }
 }

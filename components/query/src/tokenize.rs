@@ -6,13 +6,33 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Bytes of a term at most; longer words are cut at a character. Real words are far shorter.
 pub const TERM_BYTES_MAX: usize = 64;
 
+/// A word of a text: where it stands, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// Byte behind the last.
+    pub end: u32,
+}
+
 /// Calls `each` with every term of the text, in order.
 pub fn terms(text: &str, mut each: impl FnMut(&str)) {
+    terms_with_spans(text, |term, _| each(term));
+}
+
+/// Calls `each` with every term of the text and where its word stands, in order.
+pub fn terms_with_spans(text: &str, mut each: impl FnMut(&str, Span)) {
     let stemmer = Stemmer::create(Algorithm::English);
-    for word in text.unicode_words() {
-        let lower = word.to_lowercase();
+    let mut lower = String::new();
+    for (start, word) in text.unicode_word_indices() {
+        lower.clear();
+        if word.is_ascii() {
+            lower.extend(word.bytes().map(|byte| char::from(byte.to_ascii_lowercase())));
+        } else {
+            lower.push_str(&word.to_lowercase());
+        }
         let stem = stemmer.stem(&lower);
-        each(cut(&stem));
+        each(cut(&stem), Span { start: start as u32, end: (start + word.len()) as u32 });
     }
 }
 
@@ -43,5 +63,14 @@ mod tests {
         assert_eq!(of("CWE-79"), ["cwe", "79"]);
         assert_eq!(of("Übergröße"), ["übergröß"]);
         assert_eq!(of(&"é".repeat(1000))[0].len(), TERM_BYTES_MAX);
+    }
+
+    /// Highlights are cut out of the text at these places.
+    #[test]
+    fn spans_are_the_words() {
+        let text = "Größe, INJECTED";
+        let mut words = Vec::new();
+        terms_with_spans(text, |_, span| words.push(&text[span.start as usize..span.end as usize]));
+        assert_eq!(words, ["Größe", "INJECTED"]);
     }
 }

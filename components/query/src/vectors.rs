@@ -3,7 +3,10 @@
 //! Each vector is scaled so that its largest component is 127 and rounded; a cosine does not depend on the scale, so only
 //! the length of the rounded vector is kept beside it. Sums are exact integers: the same bits on every host.
 
+use crate::bitset::Bitset;
+use crate::image::Image;
 use crate::kernel;
+use crate::types::ImageError;
 
 /// The vectors of a segment, by slot.
 #[derive(Debug, Default)]
@@ -83,31 +86,78 @@ impl Vectors {
         Prepared { values, inverse_norm }
     }
 
-    /// Writes the cosine of every slot into `cosines`; what stands there for slots without a vector means nothing.
-    pub(crate) fn scan(&self, query: &Prepared, cosines: &mut Vec<f32>) {
-        cosines.clear();
-        let rows = self.data.chunks_exact(self.dimensions.max(1));
-        cosines.extend(
+    /// Every slot that has a vector, with its cosine. `accept` limits the slots to those in it.
+    pub(crate) fn scan<'a>(
+        &'a self,
+        query: &'a Prepared,
+        accept: Option<&'a Bitset>,
+    ) -> impl Iterator<Item = (u32, f32)> + 'a {
+        let every = accept.is_none().then(|| {
+            let rows = self.data.chunks_exact(self.dimensions.max(1));
             rows.zip(&self.inverse_norms)
-                .map(|(row, norm)| kernel::dot(&query.values, row) as f32 * query.inverse_norm * norm),
-        );
-        cosines.resize(self.inverse_norms.len(), 0.0);
+                .zip(0..)
+                .filter(|((_, norm), _)| **norm != 0.0)
+                .map(|((row, norm), slot)| (slot, kernel::dot(&query.values, row) as f32 * query.inverse_norm * norm))
+        });
+        let some = accept.into_iter().flat_map(Bitset::iter).filter(|slot| self.has(*slot));
+        every.into_iter().flatten().chain(some.map(|slot| (slot, self.cosine(query, slot))))
     }
 
     /// The cosine of one slot.
+    #[inline]
     pub(crate) fn cosine(&self, query: &Prepared, slot: u32) -> f32 {
-        let at = slot as usize * self.dimensions;
-        let Some(row) = self.data.get(at..at + self.dimensions) else { return 0.0 };
         let norm = self.inverse_norms.get(slot as usize).copied().unwrap_or(0.0);
-        kernel::dot(&query.values, row) as f32 * query.inverse_norm * norm
+        kernel::dot(&query.values, self.row(slot)) as f32 * query.inverse_norm * norm
     }
 
-    pub(crate) fn shrink(&mut self) {
-        self.data.shrink_to_fit();
-        self.inverse_norms.shrink_to_fit();
+    /// The int8 vector of a slot; empty when there is none.
+    #[inline]
+    pub(crate) fn row(&self, slot: u32) -> &[i8] {
+        let at = slot as usize * self.dimensions;
+        self.data.get(at..at + self.dimensions).unwrap_or_default()
+    }
+
+    /// Writes the vectors of `slots`, in that order; zeros where a slot has none.
+    pub(crate) fn write(&self, slots: &[u32], image: &mut Image) {
+        let mut rows = Vec::with_capacity(slots.len() * self.dimensions);
+        let mut norms = Vec::with_capacity(slots.len());
+        if self.count > 0 {
+            for slot in slots {
+                let norm = self.inverse_norms.get(*slot as usize).copied().unwrap_or(0.0);
+                let row = Some(self.row(*slot)).filter(|row| norm != 0.0 && row.len() == self.dimensions);
+                match row {
+                    Some(row) => rows.extend_from_slice(row),
+                    None => rows.resize(rows.len() + self.dimensions, 0),
+                }
+                norms.push(norm);
+            }
+        }
+        image.put("vectors.rows", rows);
+        image.put("vectors.inverse-norms", norms);
+    }
+
+    pub(crate) fn read(image: &mut Image, slots: usize) -> Result<Vectors, ImageError> {
+        let data: Vec<i8> = image.take("vectors.rows")?;
+        let inverse_norms: Vec<f32> = image.take("vectors.inverse-norms")?;
+        let dimensions = data.len().checked_div(inverse_norms.len()).unwrap_or(0);
+        let whole = data.len() == dimensions * inverse_norms.len()
+            && (inverse_norms.len() == slots || inverse_norms.is_empty())
+            && inverse_norms.iter().all(|norm| norm.is_finite());
+        if !whole {
+            return Err(ImageError::Inconsistent("vectors"));
+        }
+        let count = inverse_norms.iter().filter(|norm| **norm != 0.0).count() as u32;
+        Ok(Vectors { dimensions, data, inverse_norms, count })
     }
 
     pub(crate) fn bytes(&self) -> u64 {
         (self.data.len() + self.inverse_norms.len() * 4) as u64
     }
+}
+
+/// The cosine of two int8 vectors; 0 when one has no direction.
+pub(crate) fn cosine_of_rows(a: &[i8], b: &[i8]) -> f32 {
+    let wide: Vec<i16> = a.iter().map(|value| i16::from(*value)).collect();
+    let norm = |row: &[i8]| inverse_norm(row.iter().map(|value| i32::from(*value)));
+    kernel::dot(&wide, b) as f32 * norm(a) * norm(b)
 }

@@ -72,9 +72,8 @@ pub(crate) fn requests() -> Vec<Request> {
     let request = |text: Option<&str>, vector: Option<Vec<f32>>, fusion| Request {
         text: text.map(str::to_owned),
         vector,
-        k: 10,
-        filter: Vec::new(),
         fusion,
+        ..Request::default()
     };
     vec![
         request(Some("harbour lantern"), None, Fusion::Convex(0.0)),

@@ -6,7 +6,7 @@ use crate::artefacts::{PACKED, documents, wasm};
 /// Replicas that bake the same records must get the same file, or nothing could be compared or signed.
 #[test]
 fn baking_is_reproducible() {
-    let segment = || bake::segment(&wasm("query"), (0..4).map(|batch| documents(batch * 50, 50))).unwrap();
+    let segment = || bake::segment(&wasm("query"), (0..4).map(|batch| documents(batch * 50, 50)), &|_| ()).unwrap();
     assert!(segment() == segment());
     let embedding = || bake::embedding(&wasm("unbaked/embedding"), &PACKED, &mut |_, _| {}).unwrap();
     assert!(embedding() == wasm("embedding"), "another image than xtask's; run `cargo xtask components`");
@@ -47,10 +47,10 @@ fn the_embedding_image_is_mapped() {
 fn what_cannot_be_baked_is_named() {
     let mut batch = documents(0, 2);
     batch[0].vector = Some(vec![f32::NAN; 384]);
-    let error = bake::segment(&wasm("query"), std::iter::once(batch)).unwrap_err();
+    let error = bake::segment(&wasm("query"), std::iter::once(batch), &|_| ()).unwrap_err();
     assert!(matches!(error, BakeError::Document(_)), "{error:?}");
     let query = wasm("query");
-    assert!(bake::segment(&query[..query.len() / 2], std::iter::empty()).is_err());
-    assert!(bake::segment(b"nonsense", std::iter::empty()).is_err());
-    assert!(bake::segment(&wasm("geometry"), std::iter::empty()).is_err());
+    assert!(bake::segment(&query[..query.len() / 2], std::iter::empty(), &|_| ()).is_err());
+    assert!(bake::segment(b"nonsense", std::iter::empty(), &|_| ()).is_err());
+    assert!(bake::segment(&wasm("geometry"), std::iter::empty(), &|_| ()).is_err());
 }

@@ -23,7 +23,7 @@ fn components_import_nothing() {
 /// Baking must not open a hole: a snapshot of a segment is as pure as the component that it was made from.
 #[test]
 fn a_baked_segment_imports_nothing() {
-    let baked = skerry_host::bake::segment(&wasm("query"), std::iter::once(documents(0, 10))).unwrap();
+    let baked = skerry_host::bake::segment(&wasm("query"), std::iter::once(documents(0, 10)), &|_| ()).unwrap();
     assert_eq!(inspect::imports(&baked).unwrap(), Vec::<String>::new());
     assert_eq!(inspect::exports(&baked).unwrap(), inspect::exports(&wasm("query")).unwrap());
 }
