@@ -1,9 +1,10 @@
 //! Merging what other replicas say: the server's round of the exchange, and the step that both sides share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use automerge::legacy::{Key, ObjectId, OpId};
 use automerge::sync::{Message, State, SyncDoc};
-use automerge::{Automerge, ObjId, PatchAction, PatchLog, Prop};
+use automerge::{Automerge, Change, ObjId, Prop, ReadDoc};
 use serde_bytes::ByteBuf;
 
 use super::documents::Documents;
@@ -127,19 +128,17 @@ impl Replica {
         let loaded = documents.get(self.store(), project, slot)?;
         let before = loaded.document.get_heads();
         let mut state = State::new();
-        let mut log = PatchLog::active();
         loaded
             .document
-            .receive_sync_message_log_patches(&mut state, message, &mut log)
+            .receive_sync_message(&mut state, message)
             .map_err(|error| ExchangeError::Foreign(error.to_string()))?;
-        let new = loaded.document.get_changes_meta(&before);
+        let new = loaded.document.get_changes(&before);
         // Only the genesis builds on nothing. Another such change began another document.
-        if let Some(change) = new.iter().find(|change| change.deps.is_empty()) {
-            return Err(ExchangeError::Foreign(format!("the change {} does not build on this project", change.hash)));
+        if let Some(change) = new.iter().find(|change| change.deps().is_empty()) {
+            return Err(ExchangeError::Foreign(format!("the change {} does not build on this project", change.hash())));
         }
-        let changes = new.len() as u64;
-        let keys = touched_keys(&loaded.document, &loaded.map, &mut log);
-        Ok((slot, state, keys, changes))
+        let keys = touched_keys(&loaded.document, &loaded.map, &new);
+        Ok((slot, state, keys, new.len() as u64))
     }
 }
 
@@ -150,26 +149,34 @@ fn slot_of(project: &ProjectName, document: &[u8]) -> Result<Slot, ExchangeError
         .ok_or_else(|| ExchangeError::Foreign("it names a document that this project does not have".to_owned()))
 }
 
-/// Keys of the records that the logged patches touch.
-fn touched_keys(document: &Automerge, map: &ObjId, log: &mut PatchLog) -> BTreeSet<RecordKey> {
-    let mut keys = BTreeSet::new();
-    for patch in document.make_patches(log) {
-        let leaf = if patch.obj == *map {
-            match &patch.action {
-                PatchAction::PutMap { key, .. }
-                | PatchAction::DeleteMap { key }
-                | PatchAction::Conflict { prop: Prop::Map(key) }
-                | PatchAction::Increment { prop: Prop::Map(key), .. } => Some(key.as_str()),
-                _ => None,
+/// Keys of the records that the changes touch, by what the changes themselves say. Automerge's patches do not tell: they are
+/// about the values that win, and a deletion counts here also where its value loses (see [`crate::leaves::is_live`]).
+fn touched_keys(document: &Automerge, map: &ObjId, changes: &[Change]) -> BTreeSet<RecordKey> {
+    let mut leaves = BTreeSet::new();
+    let mut nested: BTreeMap<(u64, Vec<u8>), Option<String>> = BTreeMap::new();
+    for change in changes {
+        for operation in change.decode().operations {
+            let ObjectId::Id(OpId(counter, actor)) = operation.obj else { continue };
+            let object = ObjId::Id(counter, actor, 0);
+            if object == *map {
+                if let Key::Map(leaf) = operation.key {
+                    leaves.insert(leaf.to_string());
+                }
+            } else if let ObjId::Id(counter, actor, _) = &object {
+                let name = (*counter, actor.to_bytes().to_vec());
+                nested.entry(name).or_insert_with(|| leaf_above(document, map, &object));
             }
-        } else {
-            patch.path.iter().find(|(object, _)| object == map).and_then(|(_, prop)| match prop {
-                Prop::Map(key) => Some(key.as_str()),
-                Prop::Seq(_) => None,
-            })
-        };
-        let key = leaf.and_then(|leaf| leaf.split_once(SEPARATOR)).and_then(|(key, _)| RecordKey::parse(key).ok());
-        keys.extend(key);
+        }
     }
-    keys
+    leaves.extend(nested.into_values().flatten());
+    leaves.iter().filter_map(|leaf| RecordKey::parse(leaf.split_once(SEPARATOR)?.0).ok()).collect()
+}
+
+/// The leaf that an object (a text, a list, a map of another writer) is a part of.
+fn leaf_above(document: &Automerge, map: &ObjId, object: &ObjId) -> Option<String> {
+    let mut parents = document.parents(object).ok()?;
+    parents.find(|parent| parent.obj == *map).and_then(|parent| match parent.prop {
+        Prop::Map(leaf) => Some(leaf),
+        Prop::Seq(_) => None,
+    })
 }

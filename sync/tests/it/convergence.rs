@@ -169,6 +169,24 @@ fn delete_wins_and_a_later_publish_revives() {
     assert_same(&a, &b);
 }
 
+/// A deletion counts although its value loses against two others that already were in conflict. Automerge logs no patch
+/// then, and a replica that looked for touched records in patches went on showing the record: same version, other records.
+#[test]
+fn a_deletion_behind_a_conflict_is_seen() {
+    let ((_a_dir, a), (_b_dir, b), (_c_dir, c)) = (replica(), replica(), replica());
+    let layers = |n: u8| (0..n).map(|layer| layer.to_string()).collect::<BTreeSet<_>>();
+    // The more leaves a publish writes, the higher the number of its last operation, and the highest wins.
+    a.publish(&project(), &[Record { layers: layers(9), ..text("k", "a") }], NOW).unwrap();
+    b.publish(&project(), &[Record { layers: layers(8), ..text("k", "b") }], NOW).unwrap();
+    c.publish(&project(), &[text("k", "")], NOW).unwrap();
+    c.delete(&project(), &[key("k")], NOW).unwrap();
+    sync(&a, &b);
+    assert_eq!(all(&a).len(), 1);
+    sync(&a, &c);
+    assert_same(&a, &c);
+    assert_eq!(all(&a), []);
+}
+
 /// Replicas that never met created the same record: both have it, as one.
 #[test]
 fn records_created_apart_are_one() {
