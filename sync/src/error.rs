@@ -86,6 +86,9 @@ pub enum ReadError {
     /// This replica has no such project.
     #[error("there is no project `{0}`")]
     UnknownProject(String),
+    /// The project never had this version on this replica, or it is not a version.
+    #[error("this replica has not seen the version `{0}`; sync first, or list the versions")]
+    UnknownVersion(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -133,6 +136,8 @@ impl From<ReadError> for WriteError {
         match error {
             ReadError::UnknownProject(name) => WriteError::UnknownProject(name),
             ReadError::Store(error) => error.into(),
+            // No write asks for a version.
+            error @ ReadError::UnknownVersion(_) => WriteError::Document(error.to_string()),
         }
     }
 }

@@ -86,13 +86,19 @@ pub(crate) fn range_of(key: &str) -> std::ops::Range<String> {
     format!("{key}{SEPARATOR}")..format!("{key}\u{20}")
 }
 
-/// Whether a record lives: its `@live` leaf says so, and no concurrent value of it says otherwise (delete wins).
-///
-/// # Errors
-/// Only by a fault of Automerge.
-pub(crate) fn is_live(document: &impl ReadDoc, map: &ObjId, key: &str) -> Result<bool, AutomergeError> {
-    let values = document.get_all(map, format!("{key}{SEPARATOR}{LIVE}"))?;
-    Ok(!values.is_empty() && values.iter().all(|(value, _)| is_true(value)))
+/// The map key of a record's [`LIVE`] leaf.
+pub(crate) fn live_of(key: &str) -> String {
+    format!("{key}{SEPARATOR}{LIVE}")
+}
+
+/// Whether a record lives, by the values of its `@live` leaf: one says so, and no concurrent one says otherwise (delete
+/// wins).
+pub(crate) fn are_live(values: &[(DocumentValue<'_>, ObjId)]) -> bool {
+    !values.is_empty() && values.iter().all(|(value, _)| is_true(value))
+}
+
+fn is_live(document: &impl ReadDoc, map: &ObjId, key: &str) -> Result<bool, AutomergeError> {
+    Ok(are_live(&document.get_all(map, live_of(key))?))
 }
 
 fn is_true(value: &DocumentValue<'_>) -> bool {
@@ -130,7 +136,7 @@ pub(crate) fn put(transaction: &mut Transaction<'_>, map: &ObjId, record: &Recor
         transaction.put(map, format!("{key}{SEPARATOR}{path}"), value)?;
     }
     if !live {
-        transaction.put(map, format!("{key}{SEPARATOR}{LIVE}"), true)?;
+        transaction.put(map, live_of(key), true)?;
     }
     Ok(changed)
 }
@@ -160,7 +166,7 @@ pub(crate) fn delete(transaction: &mut Transaction<'_>, map: &ObjId, key: &Recor
     if !is_live(transaction, map, key)? {
         return Ok(false);
     }
-    let live = format!("{key}{SEPARATOR}{LIVE}");
+    let live = live_of(key);
     let leaves: Vec<String> = transaction.map_range(map, range_of(key)).map(|item| item.key.into_owned()).collect();
     for leaf in leaves.into_iter().filter(|leaf| *leaf != live) {
         transaction.delete(map, leaf)?;

@@ -36,10 +36,11 @@ mod session;
 mod store;
 mod vectors;
 mod version;
+mod view;
 
 pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
 pub use record::{Link, Member, NameError, ProjectName, Record, RecordError, RecordKey};
-pub use replica::{Change, Commit, Health, ProjectInfo, Replica, Timestamp, VerifyReport};
+pub use replica::{Change, Commit, Health, Past, ProjectInfo, Replica, Timestamp, VerifyReport, VersionInfo};
 pub use session::{Session, SessionSummary};
 #[doc(hidden)]
 pub use store::{BackendFactory, StoreFile};

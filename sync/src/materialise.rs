@@ -3,12 +3,13 @@
 //! Other writers (JavaScript clients of Automerge) may write text as Text objects and arrays as List objects; both are read.
 //! What cannot be understood is passed over rather than refused: a replica must be able to read whatever it merged.
 
-use automerge::{Automerge, AutomergeError, ObjId, ObjType, ReadDoc, ScalarValueRef, Value as DocumentValue, ValueRef};
+use automerge::{AutomergeError, ObjId, ObjType, ScalarValueRef, Value as DocumentValue, ValueRef};
 use serde_json::{Map, Number, Value};
 
 use crate::document::SEPARATOR;
 use crate::leaves::{self, LIVE, TEXT};
 use crate::record::{Link, Record, RecordKey};
+use crate::view::View;
 
 /// Segments of a path, and levels of nested objects, that are read; deeper ones are passed over.
 const DEPTH_MAX: usize = 64;
@@ -17,9 +18,9 @@ const DEPTH_MAX: usize = 64;
 ///
 /// # Errors
 /// Only by a fault of Automerge.
-pub(crate) fn record(document: &Automerge, map: &ObjId, key: &RecordKey) -> Result<Option<Record>, AutomergeError> {
+pub(crate) fn record(document: View<'_>, map: &ObjId, key: &RecordKey) -> Result<Option<Record>, AutomergeError> {
     let name = key.as_str();
-    if !leaves::is_live(document, map, name)? {
+    if !leaves::are_live(&document.get_all(map, leaves::live_of(name))?) {
         return Ok(None);
     }
     let mut record = Record::text(key.clone(), "");
@@ -81,7 +82,7 @@ fn place_field(object: &mut Map<String, Value>, path: &str, value: Value) {
     object.insert(last.clone(), value);
 }
 
-fn leaf(document: &Automerge, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
+fn leaf(document: View<'_>, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
     match value {
         ValueRef::Scalar(value) => scalar(value),
         ValueRef::Object(kind) => object(document, *kind, &id(), DEPTH_MAX),
@@ -103,7 +104,7 @@ fn scalar(value: &ScalarValueRef<'_>) -> Option<Value> {
     }
 }
 
-fn object(document: &Automerge, kind: ObjType, id: &ObjId, levels: usize) -> Option<Value> {
+fn object(document: View<'_>, kind: ObjType, id: &ObjId, levels: usize) -> Option<Value> {
     let levels = levels.checked_sub(1)?;
     match kind {
         ObjType::Text => document.text(id).ok().map(Value::String),
@@ -113,8 +114,7 @@ fn object(document: &Automerge, kind: ObjType, id: &ObjId, levels: usize) -> Opt
             Some(values.filter_map(|(value, id)| nested(document, &value, &id, levels)).collect())
         }
         ObjType::Map | ObjType::Table => {
-            let names: Vec<String> = document.keys(id).collect();
-            let fields = names.into_iter().filter_map(|name| {
+            let fields = document.keys(id).into_iter().filter_map(|name| {
                 let (value, id) = document.get(id, name.as_str()).ok().flatten()?;
                 Some((name, nested(document, &value, &id, levels)?))
             });
@@ -123,7 +123,7 @@ fn object(document: &Automerge, kind: ObjType, id: &ObjId, levels: usize) -> Opt
     }
 }
 
-fn nested(document: &Automerge, value: &DocumentValue<'_>, id: &ObjId, levels: usize) -> Option<Value> {
+fn nested(document: View<'_>, value: &DocumentValue<'_>, id: &ObjId, levels: usize) -> Option<Value> {
     match value {
         DocumentValue::Object(kind) => object(document, *kind, id, levels),
         DocumentValue::Scalar(value) => match value.as_ref() {

@@ -2,9 +2,10 @@
 //!
 //! Every write goes the same way: edit the documents in memory, write the new changes and the records that they touch in
 //! one transaction of the store, answer. When the transaction fails the edited documents are dropped from memory, so that
-//! nothing unacknowledged is ever seen. Reads come from the store's tables and never load a document.
+//! nothing unacknowledged is ever seen. Reads come from the store's tables; only those of the past load documents.
 
 mod documents;
+mod history;
 mod merge;
 mod project;
 
@@ -21,9 +22,11 @@ use crate::error::{OpenError, ReadError, StoreError, WriteError};
 use crate::record::{ProjectName, Record, RecordKey};
 use crate::store::{BackendFactory, FEED, PROJECTS, RECORDS, StoreFile};
 use crate::version::Version;
+use crate::view::View;
 use crate::{leaves, materialise};
 
 use documents::{Documents, Loaded};
+pub use history::{Past, VersionInfo};
 use project::ProjectRow;
 pub(crate) use project::heads_bytes;
 
@@ -122,6 +125,7 @@ impl Replica {
     }
 
     fn over(store: StoreFile, dir: &Path) -> Result<Replica, OpenError> {
+        history::begin(&store).map_err(|error| store.refusal(error))?;
         // A new actor at every opening: a folder may have been copied or restored from a backup since, and two writers
         // with one actor id would give different changes the same name, which no merge survives.
         let mut actor = [0; 16];
@@ -170,7 +174,7 @@ impl Replica {
             loaded.edit(now, |transaction, map| Ok(transaction.put(map, "description", description)?))?;
             touched.insert(Slot::Catalog, BTreeSet::new());
         }
-        self.store_changes(&mut documents, project, &touched, existing.unwrap_or_default())?;
+        self.store_changes(&mut documents, project, &touched, existing.unwrap_or_default(), now)?;
         Ok(created)
     }
 
@@ -268,11 +272,12 @@ impl Replica {
         if touched.is_empty() {
             return Ok(Commit { sequence: row.sequence, changed: 0, version: row.version()? });
         }
-        let (row, changed) = self.store_changes(&mut documents, project, &touched, row)?;
+        let (row, changed) = self.store_changes(&mut documents, project, &touched, row, now)?;
         Ok(Commit { sequence: row.sequence, changed, version: row.version()? })
     }
 
-    /// Writes what is new in the touched documents, and the records that it changed, in one transaction. On failure the
+    /// Writes what is new in the touched documents, the records that it changed, and its place in the history, in one
+    /// transaction; whatever moves heads goes through here. On failure the
     /// documents are dropped from memory: the next one who needs them reads what is on disk.
     fn store_changes(
         &self,
@@ -280,6 +285,7 @@ impl Replica {
         project: &ProjectName,
         touched: &Touched,
         row: ProjectRow,
+        time: Timestamp,
     ) -> Result<(ProjectRow, usize), WriteError> {
         let mut row = row;
         let mut records = Vec::new();
@@ -288,7 +294,7 @@ impl Replica {
             let loaded = documents.get(self.store(), project, slot)?;
             let map = loaded.map.clone();
             for key in keys {
-                let record = materialise::record(&loaded.document, &map, key)?;
+                let record = materialise::record(View::now(&loaded.document), &map, key)?;
                 records.push((key.clone(), record));
             }
             if slot == Slot::Catalog {
@@ -301,6 +307,7 @@ impl Replica {
             documents::write_chunks(transaction, &chunks)?;
             let changed = project::write_records(transaction, project, &records, &mut row)?;
             transaction.open_table(PROJECTS)?.insert(project.as_str(), row.encode()?.as_slice())?;
+            history::write_commit(transaction, project, &row, touched.keys().copied(), time)?;
             Ok(changed)
         }));
         match outcome {
@@ -431,7 +438,7 @@ impl Replica {
         for slot in Slot::all().skip(1) {
             let loaded = documents.get(self.store(), project, slot)?;
             for key in documents::keys(&loaded.document, &loaded.map) {
-                let said = materialise::record(&loaded.document, &loaded.map, &key)
+                let said = materialise::record(View::now(&loaded.document), &loaded.map, &key)
                     .map_err(|error| StoreError::Damaged(error.to_string()))?;
                 report.records += u64::from(said.is_some());
                 if self.get(project, &key)? != said {
@@ -492,7 +499,7 @@ impl Replica {
         let loaded = documents.get(self.store(), project, slot)?;
         loaded.edit(Timestamp(0), |transaction, map| Ok(edit(transaction, map)?))?;
         let touched = Touched::from([(slot, BTreeSet::from([key.clone()]))]);
-        self.store_changes(&mut documents, project, &touched, row)?;
+        self.store_changes(&mut documents, project, &touched, row, Timestamp(0))?;
         Ok(())
     }
 }

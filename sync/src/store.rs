@@ -7,7 +7,7 @@ use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{RwLock, RwLockReadGuard};
 
-use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, WriteTransaction};
+use redb::{Database, ReadTransaction, ReadableDatabase, TableDefinition, TableHandle, WriteTransaction};
 
 use crate::error::{OpenError, StoreError};
 
@@ -26,6 +26,13 @@ pub(crate) const RECORDS: TableDefinition<'_, (&str, &str), &[u8]> = TableDefini
 pub(crate) const FEED: TableDefinition<'_, (&str, u64), &str> = TableDefinition::new("feed");
 /// SHA-256 of model and text, halved -> little-endian f32.
 pub(crate) const VECTORS: TableDefinition<'_, [u8; 16], &[u8]> = TableDefinition::new("vectors");
+
+/// (project, slot, commit) -> heads of the document after the commit that changed them, sorted, 32 bytes each.
+pub(crate) const HISTORY: TableDefinition<'_, (&str, u16, u64), &[u8]> = TableDefinition::new("history");
+/// (project, commit) -> the version after it, the feed's position then, and the time in milliseconds (0: not known).
+pub(crate) const COMMITS: TableDefinition<'_, (&str, u64), ([u8; 32], u64, i64)> = TableDefinition::new("commits");
+/// (project, version) -> the last commit that ended in it.
+pub(crate) const VERSIONS: TableDefinition<'_, (&str, [u8; 32]), u64> = TableDefinition::new("versions");
 
 const FILE_NAME: &str = "store.redb";
 const MARKER_NAME: &str = "skerry.id";
@@ -81,14 +88,20 @@ impl StoreFile {
     pub(crate) fn open_with(path: &Path, open: BackendFactory) -> Result<StoreFile, OpenError> {
         let database = open_guarded(path, &open)?;
         let store = StoreFile { path: path.to_owned(), open, database: RwLock::new(Some(database)) };
-        let found = store.prepare().map_err(|error| match error {
-            StoreError::Damaged(reason) => OpenError::Damaged { path: path.to_owned(), reason },
-            other => OpenError::Io { path: path.to_owned(), reason: other.to_string() },
-        })?;
+        let found = store.prepare().map_err(|error| store.refusal(error))?;
         if found > FORMAT {
             return Err(OpenError::FormatTooNew { path: path.to_owned(), found, known: FORMAT });
         }
         Ok(store)
+    }
+
+    /// Why the replica does not open, for an error met on the way.
+    pub(crate) fn refusal(&self, error: StoreError) -> OpenError {
+        let path = self.path.clone();
+        match error {
+            StoreError::Damaged(reason) => OpenError::Damaged { path, reason },
+            other => OpenError::Io { path, reason: other.to_string() },
+        }
     }
 
     /// Makes sure that every table is there, and reads the format.
@@ -102,10 +115,16 @@ impl StoreFile {
             Ok(table.get("format")?.map(|value| value.value().to_vec()))
         })?;
         match format {
-            Some(bytes) => match <[u8; 4]>::try_from(bytes.as_slice()) {
-                Ok(bytes) => Ok(u32::from_be_bytes(bytes)),
-                Err(_) => Err(StoreError::Damaged("the format number cannot be read".to_owned())),
-            },
+            Some(bytes) => {
+                let bytes = <[u8; 4]>::try_from(bytes.as_slice())
+                    .map_err(|_| StoreError::Damaged("the format number cannot be read".to_owned()))?;
+                let format = u32::from_be_bytes(bytes);
+                // Stores of format 1 that are older than the history lack its tables.
+                if format <= FORMAT && !self.read(has_history)? {
+                    self.write(make_history)?;
+                }
+                Ok(format)
+            }
             None => self.write(|transaction| {
                 transaction.open_table(META)?.insert("format", FORMAT.to_be_bytes().as_slice())?;
                 transaction.open_table(PROJECTS)?;
@@ -113,6 +132,7 @@ impl StoreFile {
                 transaction.open_table(RECORDS)?;
                 transaction.open_table(FEED)?;
                 transaction.open_table(VECTORS)?;
+                make_history(transaction)?;
                 Ok(FORMAT)
             }),
         }
@@ -190,6 +210,19 @@ fn close(database: Option<Database>) {
     }) {
         tracing::error!(%error, "the store could not be closed in order; it will be repaired when it is opened again");
     }
+}
+
+fn has_history(transaction: &ReadTransaction) -> Result<bool, StoreError> {
+    let names: Vec<String> = transaction.list_tables()?.map(|table| table.name().to_owned()).collect();
+    let wanted = [HISTORY.name(), COMMITS.name(), VERSIONS.name()];
+    Ok(wanted.iter().all(|wanted| names.iter().any(|name| name == wanted)))
+}
+
+fn make_history(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    transaction.open_table(HISTORY)?;
+    transaction.open_table(COMMITS)?;
+    transaction.open_table(VERSIONS)?;
+    Ok(())
 }
 
 fn run<T>(database: &Database, work: impl FnOnce(&WriteTransaction) -> Result<T, StoreError>) -> Result<T, StoreError> {

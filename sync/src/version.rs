@@ -25,6 +25,10 @@ impl Version {
         Version { heads, digest }
     }
 
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
     /// The heads, by shard, sorted.
     pub fn heads(&self) -> &[Vec<ChangeHash>] {
         &self.heads

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{ActorId, Automerge, ChangeHash, ObjId, ReadDoc};
-use redb::{ReadableTable, WriteTransaction};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
 use crate::document::{self, DocumentId, SEPARATOR, Slot};
 use crate::error::StoreError;
@@ -92,20 +92,22 @@ impl Documents {
 }
 
 fn load(store: &StoreFile, project: &ProjectName, slot: Slot, actor: &ActorId) -> Result<Loaded, StoreError> {
+    let mut loaded = store.read(|transaction| read(transaction, project, slot))?;
+    loaded.document.set_actor(actor.clone());
+    Ok(loaded)
+}
+
+/// The document as it is on disk, its genesis alone if it is not there. Its actor is that of the genesis: not to be written with.
+pub(crate) fn read(transaction: &ReadTransaction, project: &ProjectName, slot: Slot) -> Result<Loaded, StoreError> {
     let damaged = |reason: String| StoreError::Damaged(format!("document {slot:?} of {project}: {reason}"));
     let id = DocumentId::derive(project, slot).0;
     let mut document = document::genesis(project, slot).map_err(|error| damaged(error.to_string()))?;
     let mut saved_bytes = 0;
-    store.read(|transaction| {
-        let table = transaction.open_table(CHUNKS)?;
-        for entry in table.range((id, 0)..=(id, u32::MAX))? {
-            let (_, chunk) = entry?;
-            saved_bytes += chunk.value().len();
-            document.load_incremental(chunk.value()).map_err(|error| damaged(error.to_string()))?;
-        }
-        Ok(())
-    })?;
-    document.set_actor(actor.clone());
+    for entry in transaction.open_table(CHUNKS)?.range((id, 0)..=(id, u32::MAX))? {
+        let (_, chunk) = entry?;
+        saved_bytes += chunk.value().len();
+        document.load_incremental(chunk.value()).map_err(|error| damaged(error.to_string()))?;
+    }
     let map = document::leaves_map(&document, slot).ok_or_else(|| damaged("it has no map of leaves".to_owned()))?;
     let saved_heads = document.get_heads();
     Ok(Loaded { document, map, saved_heads, saved_bytes, used: 0 })

@@ -8,6 +8,7 @@ use automerge::{Automerge, Change, ObjId, Prop, ReadDoc};
 use serde_bytes::ByteBuf;
 
 use super::documents::Documents;
+use super::history::UNKNOWN_TIME;
 use super::{Replica, Touched, project};
 use crate::document::{DocumentId, SEPARATOR, Slot};
 use crate::error::ExchangeError;
@@ -90,7 +91,7 @@ impl Replica {
             }
         }
         if !known || !touched.is_empty() {
-            (row, _) = self.store_changes(&mut documents, project, &touched, row)?;
+            (row, _) = self.store_changes(&mut documents, project, &touched, row, UNKNOWN_TIME)?;
         }
         let mut answer = Body { project: project.to_string(), ..Body::default() };
         let mut bytes = 0;
@@ -150,7 +151,7 @@ fn slot_of(project: &ProjectName, document: &[u8]) -> Result<Slot, ExchangeError
 }
 
 /// Keys of the records that the changes touch, by what the changes themselves say. Automerge's patches do not tell: they are
-/// about the values that win, and a deletion counts here also where its value loses (see [`crate::leaves::is_live`]).
+/// about the values that win, and a deletion counts here also where its value loses (see [`crate::leaves::are_live`]).
 fn touched_keys(document: &Automerge, map: &ObjId, changes: &[Change]) -> BTreeSet<RecordKey> {
     let mut leaves = BTreeSet::new();
     let mut nested: BTreeMap<(u64, Vec<u8>), Option<String>> = BTreeMap::new();

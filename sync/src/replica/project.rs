@@ -48,13 +48,8 @@ impl ProjectRow {
     }
 
     pub(super) fn version(&self) -> Result<Version, StoreError> {
-        let hashes = |slot: Slot| -> Result<Vec<ChangeHash>, StoreError> {
-            let bytes = self.heads_bytes(slot);
-            let hash =
-                |bytes: &[u8]| ChangeHash::try_from(bytes).map_err(|error| StoreError::Damaged(error.to_string()));
-            bytes.chunks(32).map(hash).collect()
-        };
-        Ok(Version::new(Slot::all().skip(1).map(hashes).collect::<Result<_, _>>()?))
+        let shards = Slot::all().skip(1).map(|slot| heads(&self.heads_bytes(slot)));
+        Ok(Version::new(shards.collect::<Result<_, _>>()?))
     }
 }
 
@@ -63,6 +58,12 @@ pub(crate) fn heads_bytes(heads: &[ChangeHash]) -> ByteBuf {
     let mut heads = heads.to_vec();
     heads.sort_unstable();
     ByteBuf::from(heads.iter().flat_map(|head| head.0).collect::<Vec<u8>>())
+}
+
+/// What [`heads_bytes`] wrote.
+pub(super) fn heads(bytes: &[u8]) -> Result<Vec<ChangeHash>, StoreError> {
+    let hash = |bytes: &[u8]| ChangeHash::try_from(bytes).map_err(|error| StoreError::Damaged(error.to_string()));
+    bytes.chunks(32).map(hash).collect()
 }
 
 /// The row of a project, if it is there.

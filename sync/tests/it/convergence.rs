@@ -29,7 +29,8 @@ enum Step {
     },
 }
 
-fn record() -> impl Strategy<Value = Record> {
+/// Records with fields that collide, under keys k0 to k4.
+pub(crate) fn record() -> impl Strategy<Value = Record> {
     let shape = prop_oneof![
         "[a-c]{1,2}".prop_map(|word| json!({ "a": word })),
         (0..3).prop_map(|number| json!({ "a": { "b": number } })),

@@ -4,6 +4,7 @@
 mod convergence;
 mod exchange;
 mod faults;
+mod history;
 mod records;
 
 use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
