@@ -1,11 +1,12 @@
 //! A project's past: every version that a replica had can be asked for, and gives the records of then.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use automerge::ReadDoc;
 use automerge::transaction::Transactable;
 use proptest::prelude::*;
-use redb::{Database, ReadableDatabase, TableHandle};
+use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
 use serde_json::json;
 use skerry_sync::document::Slot;
 use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, Timestamp};
@@ -257,8 +258,8 @@ fn objects_of_other_writers_have_a_past() {
 }
 
 /// Takes the history out of a store, as if a program that knows none had made it.
-fn drop_history(dir: &std::path::Path) {
-    let database = Database::open(dir.join("store.redb")).unwrap();
+fn drop_history(file: &Path) {
+    let database = Database::open(file).unwrap();
     let transaction = database.begin_write().unwrap();
     let tables: Vec<_> = transaction.list_tables().unwrap().filter(|table| TABLES.contains(&table.name())).collect();
     assert_eq!(tables.len(), TABLES.len());
@@ -280,7 +281,7 @@ fn a_store_without_history_opens() {
     replica.publish(&project(), &records, NOW).unwrap();
     let first = version(&replica);
     drop(replica);
-    drop_history(dir.path());
+    drop_history(&dir.path().join("store.redb"));
 
     let replica = Replica::open(dir.path()).unwrap();
     let listed = replica.versions(&project(), 10).unwrap();
@@ -330,44 +331,51 @@ fn a_gap_in_the_history_is_survived() {
     assert_eq!(replica.versions(&project(), 10).unwrap()[2..], listed);
 }
 
-const HISTORY: redb::TableDefinition<'_, (&str, u16, u64), &[u8]> = redb::TableDefinition::new("history");
-const COMMITS: redb::TableDefinition<'_, (&str, u64), ([u8; 32], u64, i64)> = redb::TableDefinition::new("commits");
-const VERSIONS: redb::TableDefinition<'_, (&str, [u8; 32]), u64> = redb::TableDefinition::new("versions");
+type History = redb::TableDefinition<'static, (&'static str, u16, u64), &'static [u8]>;
+type Commits = redb::TableDefinition<'static, (&'static str, u64), Committed>;
+type Versions = redb::TableDefinition<'static, (&'static str, [u8; 32]), u64>;
+type Committed = ([u8; 32], u64, i64);
 
-/// Rows of the three tables of one project.
+const HISTORY: History = redb::TableDefinition::new("history");
+const COMMITS: Commits = redb::TableDefinition::new("commits");
+const VERSIONS: Versions = redb::TableDefinition::new("versions");
+
+/// Rows of the three tables of a store with one project, without its name.
 struct Tables {
-    history: Vec<((u16, u64), Vec<u8>)>,
-    commits: Vec<(u64, ([u8; 32], u64, i64))>,
+    history: Vec<(u16, u64, Vec<u8>)>,
+    commits: Vec<(u64, Committed)>,
     versions: Vec<([u8; 32], u64)>,
 }
 
-fn tables_of(file: &std::path::Path) -> Tables {
-    use redb::ReadableTable;
+fn tables_of(file: &Path) -> Tables {
     let database = Database::open(file).unwrap();
     let read = database.begin_read().unwrap();
     let history = read.open_table(HISTORY).unwrap();
     let commits = read.open_table(COMMITS).unwrap();
     let versions = read.open_table(VERSIONS).unwrap();
-    Tables {
-        history: history
-            .iter()
-            .unwrap()
-            .map(|row| row.unwrap())
-            .map(|(name, heads)| ((name.value().1, name.value().2), heads.value().to_vec()))
-            .collect(),
-        commits: commits.iter().unwrap().map(|row| row.unwrap()).map(|(n, row)| (n.value().1, row.value())).collect(),
-        versions: versions.iter().unwrap().map(|row| row.unwrap()).map(|(n, row)| (n.value().1, row.value())).collect(),
-    }
+    let heads = history.iter().unwrap().map(|row| {
+        let (name, heads) = row.unwrap();
+        (name.value().1, name.value().2, heads.value().to_vec())
+    });
+    let committed = commits.iter().unwrap().map(|row| {
+        let (name, commit) = row.unwrap();
+        (name.value().1, commit.value())
+    });
+    let named = versions.iter().unwrap().map(|row| {
+        let (name, number) = row.unwrap();
+        (name.value().1, number.value())
+    });
+    Tables { history: heads.collect(), commits: committed.collect(), versions: named.collect() }
 }
 
-fn restore_tables(file: &std::path::Path, tables: &Tables) {
-    drop_history(file.parent().unwrap());
+fn restore_tables(file: &Path, tables: &Tables) {
+    drop_history(file);
     let database = Database::open(file).unwrap();
     let write = database.begin_write().unwrap();
     let name = project();
     {
         let mut history = write.open_table(HISTORY).unwrap();
-        for ((slot, number), heads) in &tables.history {
+        for (slot, number, heads) in &tables.history {
             history.insert((name.as_str(), *slot, *number), heads.as_slice()).unwrap();
         }
         let mut commits = write.open_table(COMMITS).unwrap();
