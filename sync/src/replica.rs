@@ -277,8 +277,8 @@ impl Replica {
     }
 
     /// Writes what is new in the touched documents, the records that it changed, and its place in the history, in one
-    /// transaction; whatever moves heads goes through here. On failure the
-    /// documents are dropped from memory: the next one who needs them reads what is on disk.
+    /// transaction; whatever moves heads goes through here. On failure the documents are dropped from memory: the next one
+    /// who needs them reads what is on disk.
     fn store_changes(
         &self,
         documents: &mut Documents,

@@ -97,7 +97,8 @@ fn load(store: &StoreFile, project: &ProjectName, slot: Slot, actor: &ActorId) -
     Ok(loaded)
 }
 
-/// The document as it is on disk, its genesis alone if it is not there. Its actor is that of the genesis: not to be written with.
+/// The document as it is on disk, its genesis alone if it is not there. Its actor is that of the genesis: whoever writes
+/// sets another.
 pub(crate) fn read(transaction: &ReadTransaction, project: &ProjectName, slot: Slot) -> Result<Loaded, StoreError> {
     let damaged = |reason: String| StoreError::Damaged(format!("document {slot:?} of {project}: {reason}"));
     let id = DocumentId::derive(project, slot).0;
