@@ -3,7 +3,7 @@
 
 /// The inner product. The shorter length counts. Values are -127 to 127, as the segment quantises them.
 #[inline]
-pub(crate) fn dot(a: &[i8], b: &[i8]) -> i32 {
+pub fn dot(a: &[i8], b: &[i8]) -> i32 {
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: AVX2 was found on this processor.

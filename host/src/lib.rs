@@ -25,7 +25,8 @@ mod bindings;
 mod cache;
 mod call;
 mod components;
-mod dot;
+#[doc(hidden)]
+pub mod dot;
 mod embedder;
 mod engine;
 mod geometry;

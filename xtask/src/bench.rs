@@ -4,6 +4,9 @@
 //! text's vector, `search` is the segment's answer and the records.
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
+mod native;
+pub(crate) mod search;
+
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;

@@ -33,6 +33,8 @@ enum Command {
     },
     /// Measures what docs/benchmarks.md reports and writes target/skerry/bench.json.
     Bench(bench::BenchArguments),
+    /// Measures search over 100,000 glosses of WordNet, with peers.
+    BenchSearch(bench::search::SearchArguments),
     /// Builds and bakes the components into target/skerry/components.
     Components,
     /// Embeds the glosses of WordNet for the search benchmark.
@@ -46,6 +48,7 @@ fn main() -> anyhow::Result<()> {
         Command::Up(arguments) => up::up(&arguments),
         Command::Test { arguments } => tests::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
+        Command::BenchSearch(arguments) => bench::search::bench(&arguments),
         Command::Wordnet => wordnet::vectors(&wordnet::glosses()?).map(drop),
         Command::Components => components::build(),
         Command::Fetch => fetch::fetch(),
