@@ -151,7 +151,7 @@ pub fn main() -> ExitCode {
     let json = arguments.globals.json;
     match run(arguments) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error, json);
             ExitCode::FAILURE
@@ -195,23 +195,58 @@ fn report(error: &anyhow::Error, json: bool) {
             || serde_json::json!({ "title": "failed", "detail": format!("{error:#}") }),
             |refused| refused.0.clone(),
         );
-        eprintln!("{problem}");
+        note(problem);
         return;
     }
-    eprintln!("skerry: {error:#}");
+    note(format_args!("skerry: {error:#}"));
     let more = refused.and_then(|refused| refused.0["errors"].as_array());
     for entry in more.into_iter().flatten().skip(1).take(10) {
-        eprintln!("  record {} ({}): {}", entry["index"], entry["key"], entry["detail"].as_str().unwrap_or_default());
+        let detail = entry["detail"].as_str().unwrap_or_default();
+        note(format_args!("  record {} ({}): {detail}", entry["index"], entry["key"]));
     }
 }
 
 fn print_json(value: &Value) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{value:#}").context("write the answer")
+    print_line(format_args!("{value:#}"))
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let kind =
-        |cause: &(dyn std::error::Error + 'static)| cause.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
-    error.chain().filter_map(kind).any(|kind| kind == std::io::ErrorKind::BrokenPipe)
+/// Prints a line of the answer. Not `println!`, which panics when the reader has gone (`skerry query x | head -1`).
+fn print_line(line: impl std::fmt::Display) -> anyhow::Result<()> {
+    writeln!(StandardOutput, "{line}").context("write the answer")
+}
+
+/// Says something beside the answer. Nobody may be there to read it; that fails nothing.
+fn note(line: impl std::fmt::Display) {
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+/// Standard output whose reader may go. Its broken pipe is told apart from that of a connection: the one means that the
+/// reader has seen enough, the other that a request failed.
+struct StandardOutput;
+
+/// The reader of standard output has gone.
+#[derive(Debug, thiserror::Error)]
+#[error("nobody reads standard output any more")]
+struct ReaderGone;
+
+impl Write for StandardOutput {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        std::io::stdout().write(bytes).map_err(reader_gone)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stdout().flush().map_err(reader_gone)
+    }
+}
+
+fn reader_gone(error: std::io::Error) -> std::io::Error {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => std::io::Error::other(ReaderGone),
+        _ => error,
+    }
+}
+
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    let io_errors = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io_errors.filter_map(std::io::Error::get_ref).any(|inner| inner.downcast_ref::<ReaderGone>().is_some())
 }

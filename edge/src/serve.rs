@@ -1,5 +1,6 @@
 //! Serves the API until the process is told to stop.
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -60,7 +61,8 @@ pub async fn serve(node: Arc<Node>, config: ServeConfig) -> anyhow::Result<()> {
         .with_context(|| format!("write {}", notice_path.display()))?;
     let startup_ms = node.uptime().as_secs_f64() * 1e3;
     tracing::info!(address = %notice.address, startup_ms, data_dir = %node.data_dir().display(), "listening");
-    println!("skerry listens on {}", notice.address);
+    // Whoever started the node may have closed the pipe; that is no reason to stop serving.
+    writeln!(std::io::stdout(), "skerry listens on {}", notice.address).ok();
     let background = Arc::clone(&node);
     tokio::task::spawn_blocking(move || background.warm_up());
     let router = api::router(node, &config.api);

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
-use super::{Globals, print_json};
+use super::{Globals, note, print_json, print_line};
 use crate::body::RecordBody;
 use crate::input::{self, Format, Input};
 
@@ -36,7 +36,7 @@ pub(super) struct PublishArguments {
 pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow::Result<()> {
     let Input { records, skipped } = gather(arguments)?;
     for (path, reason) in &skipped {
-        eprintln!("skipped {}: {reason}", path.display());
+        note(format_args!("skipped {}: {reason}", path.display()));
     }
     if records.is_empty() {
         bail!("there is nothing to publish in what was named");
@@ -48,13 +48,13 @@ pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow
         return print_json(&json!({ "published": records.len(), "skipped": skipped.len(), "changed": done.changed,
             "version": done.version, "sequence": done.sequence }));
     }
-    println!(
+    print_line(format_args!(
         "published {} records ({} changed) to {}, version {}",
         records.len(),
         done.changed,
         globals.project,
         done.short()
-    );
+    ))?;
     Ok(())
 }
 
@@ -89,7 +89,7 @@ pub(super) fn ensure_project(globals: &Globals, client: &Client, description: &s
         client.call("PUT", &path, Some(&json!({ "description": description })))?;
     }
     if !exists && !globals.json {
-        eprintln!("created the project {}", globals.project);
+        note(format_args!("created the project {}", globals.project));
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::segment;
 use super::publish::text;
-use super::{Globals, expression, print_json};
+use super::{Globals, expression, note, print_json, print_line};
 
 /// What to look for.
 #[derive(Debug, clap::Args)]
@@ -71,18 +71,18 @@ pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Re
     }
     let hits = answer["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
     if hits.is_empty() {
-        println!("nothing found among {} records", answer["candidates"]);
+        print_line(format_args!("nothing found among {} records", answer["candidates"]))?;
     }
     for (hit, rank) in hits.iter().zip(1..) {
-        print_hit(hit, rank);
+        print_hit(hit, rank)?;
     }
     if let Some(pending) = answer["vectors_pending"].as_u64() {
-        eprintln!("{pending} records are still being embedded and are found by words only until then");
+        note(format_args!("{pending} records are still being embedded and are found by words only until then"));
     }
     Ok(())
 }
 
-fn print_hit(hit: &Value, rank: usize) {
+fn print_hit(hit: &Value, rank: usize) -> anyhow::Result<()> {
     let record = &hit["record"];
     let body = text(record, "text");
     let title = ["name", "title"].iter().find_map(|name| record["data"][*name].as_str());
@@ -91,11 +91,16 @@ fn print_hit(hit: &Value, rank: usize) {
     let snippet: Vec<&str> = rest.split_whitespace().collect();
     let (bold, dim, plain) = if colours() { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let score = hit["score"].as_f64().unwrap_or(0.0);
-    println!("{rank:>2}. {bold}{}{plain}  {}  {dim}score {score:.3}{plain}", text(hit, "key"), clip(&title, 90));
+    print_line(format_args!(
+        "{rank:>2}. {bold}{}{plain}  {}  {dim}score {score:.3}{plain}",
+        text(hit, "key"),
+        clip(&title, 90)
+    ))?;
     let snippet = clip(&snippet.join(" "), 180);
     if !snippet.is_empty() {
-        println!("    {dim}{snippet}{plain}");
+        print_line(format_args!("    {dim}{snippet}{plain}"))?;
     }
+    Ok(())
 }
 
 fn colours() -> bool {
@@ -125,7 +130,7 @@ pub(super) fn delete(globals: &Globals, keys: &[String]) -> anyhow::Result<()> {
     if globals.json {
         return print_json(&answer);
     }
-    println!("deleted {} of {} records", answer["deleted"], keys.len());
+    print_line(format_args!("deleted {} of {} records", answer["deleted"], keys.len()))?;
     Ok(())
 }
 
@@ -136,15 +141,15 @@ pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
         return print_json(&status);
     }
     let node = &status["node"];
-    println!(
+    print_line(format_args!(
         "skerry {}, store {}, model {} ({} dimensions)",
         text(node, "version"),
         text(node, "health"),
         text(node, "model"),
         node["dimensions"]
-    );
+    ))?;
     if let Some(bytes) = node["memory_pss_bytes"].as_u64() {
-        println!("memory {} MiB (Pss), up {} s", bytes >> 20, node["uptime_seconds"]);
+        print_line(format_args!("memory {} MiB (Pss), up {} s", bytes >> 20, node["uptime_seconds"]))?;
     }
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
@@ -158,7 +163,7 @@ pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
             clip(text(project, "description").lines().next().unwrap_or_default(), 60),
         ]);
     }
-    println!("{table}");
+    print_line(table)?;
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::client::{Client, segment};
 use super::publish::{ensure_project, progress_bar, publish_all, text};
-use super::{Globals, print_json};
+use super::{Globals, StandardOutput, print_json, print_line};
 use crate::body::RecordBody;
 use crate::input::cwe;
 
@@ -76,13 +76,13 @@ pub(super) fn import(globals: &Globals, arguments: &ImportArguments) -> anyhow::
     if globals.json {
         return print_json(&json!({ "imported": records.len(), "changed": done.changed, "version": done.version }));
     }
-    println!(
+    print_line(format_args!(
         "imported {} records ({} changed) into {}, version {}",
         records.len(),
         done.changed,
         globals.project,
         done.short()
-    );
+    ))?;
     Ok(())
 }
 
@@ -126,8 +126,7 @@ fn parse_export(text: &str) -> anyhow::Result<(Vec<RecordBody>, String)> {
 pub(super) fn export(globals: &Globals, arguments: &ExportArguments) -> anyhow::Result<()> {
     let client = globals.client()?;
     let Some(path) = arguments.output.as_ref().filter(|path| *path != Path::new("-")) else {
-        let mut out = std::io::stdout().lock();
-        write_export(globals, &client, &mut out)?;
+        write_export(globals, &client, &mut BufWriter::new(StandardOutput))?;
         return Ok(());
     };
     // Beside the file, then renamed: an export that is cut off leaves no file that looks whole.
@@ -140,7 +139,7 @@ pub(super) fn export(globals: &Globals, arguments: &ExportArguments) -> anyhow::
     if globals.json {
         return print_json(&json!({ "exported": count }));
     }
-    println!("exported {count} records of {} to {}", globals.project, path.display());
+    print_line(format_args!("exported {count} records of {} to {}", globals.project, path.display()))?;
     Ok(())
 }
 
@@ -196,7 +195,7 @@ pub(super) fn sync(globals: &Globals, arguments: &SyncArguments) -> anyhow::Resu
     let projects = report["projects"].as_array().map(Vec::as_slice).unwrap_or_default();
     for project in projects {
         let number = |name: &str| project[name].as_u64().unwrap_or(0);
-        println!(
+        print_line(format_args!(
             "{}: {} changes received, {} sent; {} KiB in, {} KiB out, {} requests; version {}",
             text(project, "name"),
             number("changes_received"),
@@ -204,11 +203,11 @@ pub(super) fn sync(globals: &Globals, arguments: &SyncArguments) -> anyhow::Resu
             number("bytes_received").div_ceil(1024),
             number("bytes_sent").div_ceil(1024),
             number("rounds"),
-            text(project, "version").get(..12).unwrap_or_default(),
-        );
+            text(project, "version").get(..12).unwrap_or_default()
+        ))?;
     }
     if projects.is_empty() {
-        println!("neither node has a project yet");
+        print_line("neither node has a project yet")?;
     }
     Ok(())
 }

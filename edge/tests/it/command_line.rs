@@ -87,6 +87,20 @@ fn an_export_is_imported() {
     assert!(fails(b.path(), &["import", file]).contains("cut short"));
 }
 
+/// `skerry query x | head -1`: a reader that has seen enough is no reason for a panic.
+#[test]
+fn a_closed_pipe_is_quiet() {
+    let data = tempfile::tempdir().unwrap();
+    ok(data.path(), &["publish", "--text", "High water at noon", "--key", "tide"]);
+    for arguments in [["query", "water"].as_slice(), &["status"], &["export"], &["get", "tide"], &["delete", "tide"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = skerry().arg("--data").arg(data.path()).args(arguments).stdout(writer).output().unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success() && complaint.is_empty(), "{arguments:?}: {complaint}");
+    }
+}
+
 /// One folder, one owner: a second node is refused with what to do; commands on the folder go through the node.
 #[test]
 fn a_second_node_is_refused() {
