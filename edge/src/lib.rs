@@ -18,6 +18,7 @@ pub mod index;
 pub mod input;
 pub mod logging;
 pub mod node;
+mod outbound;
 pub mod peer;
 pub mod problem;
 pub mod serve;

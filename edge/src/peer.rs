@@ -8,10 +8,8 @@ use skerry_sync::ProjectName;
 
 use crate::body::{ProjectSyncReport, SyncBody, SyncReport};
 use crate::node::Node;
+use crate::outbound;
 use crate::problem::{Kind, Problem};
-
-/// How long the other node may take to accept a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long one request to it may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_mins(2);
@@ -84,11 +82,7 @@ impl Peer {
             let detail = format!("`{url}` is not an address like http://127.0.0.1:8787.");
             return Err(Problem::new(Kind::InvalidParameter, detail));
         }
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(CONNECT_TIMEOUT))
-            .timeout_global(Some(REQUEST_TIMEOUT))
-            .http_status_as_error(false)
-            .build();
+        let config = outbound::config_for(&url).timeout_global(Some(REQUEST_TIMEOUT)).build();
         Ok(Peer { agent: config.into(), url, api_key: body.api_key.clone() })
     }
 

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
@@ -14,6 +13,7 @@ use tower::ServiceExt;
 
 use crate::api::{self, ApiConfig};
 use crate::node::{Node, NodeConfig};
+use crate::outbound;
 use crate::serve::Notice;
 
 /// Characters of a path segment that are written as `%XX`.
@@ -69,12 +69,8 @@ pub(super) enum Client {
 impl Client {
     /// A client of the node at an address.
     pub(super) fn remote(url: &str, api_key: Option<&str>) -> Client {
-        let config = ureq::Agent::config_builder()
-            .timeout_connect(Some(Duration::from_secs(10)))
-            .http_status_as_error(false)
-            .build();
         Client::Remote {
-            agent: config.into(),
+            agent: outbound::config_for(url).build().into(),
             url: url.trim_end_matches('/').to_owned(),
             api_key: api_key.map(str::to_owned),
         }

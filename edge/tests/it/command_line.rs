@@ -101,6 +101,26 @@ fn a_closed_pipe_is_quiet() {
     }
 }
 
+/// A proxy that is set for the web must not come between a command, or a node that syncs, and a node on this machine.
+#[test]
+fn a_proxy_is_not_asked_for_this_machine() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let server = Server::start(a.path());
+    let behind_proxy = |arguments: &[&str]| {
+        let mut command = skerry();
+        command.arg("--data").arg(b.path()).args(arguments).env_remove("NO_PROXY").env_remove("no_proxy");
+        for name in ["ALL_PROXY", "HTTP_PROXY", "http_proxy", "HTTPS_PROXY"] {
+            // Nothing listens on the port of the discard service.
+            command.env(name, "http://127.0.0.1:9");
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    behind_proxy(&["--url", &server.url, "publish", "--text", "one", "--key", "k"]);
+    behind_proxy(&["sync", &server.url]);
+    behind_proxy(&["get", "k"]);
+}
+
 /// One folder, one owner: a second node is refused with what to do; commands on the folder go through the node.
 #[test]
 fn a_second_node_is_refused() {
