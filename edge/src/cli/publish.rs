@@ -15,6 +15,9 @@ use crate::input::{self, Format, Input};
 /// Records of one request: large enough to fill both cores, small enough for the bar to move.
 const BATCH: usize = 64;
 
+/// Bytes of JSON that the records of one request have at most; the API takes 64 MiB.
+const BATCH_BYTES_MAX: usize = 8 << 20;
+
 /// What to publish.
 #[derive(Debug, clap::Args)]
 pub(super) struct PublishArguments {
@@ -114,7 +117,7 @@ pub(super) fn publish_all(globals: &Globals, client: &Client, records: &[RecordB
     let path = format!("/api/v1/projects/{}/records", segment(&globals.project));
     let bar = progress_bar(records.len() as u64, "publishing");
     let mut done = Done::default();
-    for batch in records.chunks(BATCH) {
+    for batch in batches(records, BATCH_BYTES_MAX) {
         let answer = client.call("POST", &path, Some(&json!({ "records": batch }))).map_err(|error| {
             let position = bar.position();
             bar.abandon();
@@ -130,6 +133,22 @@ pub(super) fn publish_all(globals: &Globals, client: &Client, records: &[RecordB
     Ok(done)
 }
 
+/// Cuts records into requests. A record that has more than `bytes_max` alone is a request of its own.
+fn batches(records: &[RecordBody], bytes_max: usize) -> Vec<&[RecordBody]> {
+    let (mut batches, mut rest) = (Vec::new(), records);
+    while !rest.is_empty() {
+        let mut bytes = 0;
+        let fitting = rest.iter().take(BATCH).take_while(|record| {
+            bytes += serde_json::to_vec(record).map_or(0, |json| json.len());
+            bytes <= bytes_max
+        });
+        let (batch, behind) = rest.split_at(fitting.count().max(1));
+        batches.push(batch);
+        rest = behind;
+    }
+    batches
+}
+
 /// A member of an answer as text.
 pub(super) fn text(answer: &Value, name: &str) -> String {
     answer[name].as_str().unwrap_or_default().to_owned()
@@ -140,4 +159,25 @@ pub(super) fn progress_bar(total: u64, what: &'static str) -> ProgressBar {
     let template = "{msg} {bar:30} {pos}/{len} records, {per_sec}, {eta} left";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr()).with_style(style).with_message(what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every record is in one batch, in order; no batch has too many records or, if it has several, too many bytes.
+    #[test]
+    fn a_batch_has_a_size() {
+        let record = |index: usize| input::plain(&format!("k{index}"), &"x".repeat(1000));
+        let records: Vec<RecordBody> = (0..10).map(record).collect();
+        let sizes = |bytes_max| batches(&records, bytes_max).iter().map(|batch| batch.len()).collect::<Vec<_>>();
+        assert_eq!(sizes(usize::MAX), [10]);
+        assert_eq!(sizes(3500), [3, 3, 3, 1]);
+        assert_eq!(sizes(10), [1; 10]);
+        let keys: Vec<&str> = batches(&records, 3500).into_iter().flatten().map(|record| record.key.as_str()).collect();
+        assert_eq!(keys, ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"]);
+        let many = vec![input::plain("k", ""); BATCH + 1];
+        assert_eq!(batches(&many, usize::MAX).iter().map(|batch| batch.len()).collect::<Vec<_>>(), [BATCH, 1]);
+        assert!(batches(&[], 1).is_empty());
+    }
 }

@@ -121,6 +121,17 @@ fn a_proxy_is_not_asked_for_this_machine() {
     behind_proxy(&["get", "k"]);
 }
 
+/// 64 records of the largest text that a record may have are more than one request may carry.
+#[test]
+fn large_records_are_published() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = files.path().join("large.jsonl");
+    let text = "a ".repeat(1 << 19);
+    let line = |index| format!("{{\"key\":\"k{index}\",\"text\":\"{text}\"}}\n");
+    std::fs::write(&file, (0..64).map(line).collect::<Vec<_>>().concat()).unwrap();
+    assert!(ok(data.path(), &["publish", file.to_str().unwrap()]).contains("published 64 records (64 changed)"));
+}
+
 /// One folder, one owner: a second node is refused with what to do; commands on the folder go through the node.
 #[test]
 fn a_second_node_is_refused() {
