@@ -82,7 +82,9 @@ enum Command {
     /// Publish records from JSON, JSONL, Markdown, plain text, folders or standard input.
     ///
     /// A record is {"key": .., "text": .., "data": {..}, "metadata": {..}, "layers": [..], "links": [..]}; only the key is
-    /// required. Publishing a key again replaces its record. When this ends without an error, everything is on disk.
+    /// required. Publishing a key again replaces its record.
+    ///
+    /// Everything is read and checked before anything is sent. When this ends without an error, everything is on disk.
     Publish(publish::PublishArguments),
     /// Find records by meaning, words and filters.
     Query(show::QueryArguments),

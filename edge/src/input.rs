@@ -2,13 +2,17 @@
 //!
 //! A file is read whole before anything of it is published: a mistake on its last line publishes nothing of it.
 
+mod check;
 pub mod cwe;
 mod json;
 mod markdown;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::body::RecordBody;
+pub use check::check;
 
 /// Bytes of one input file at most.
 const FILE_BYTES_MAX: u64 = 1 << 30;
@@ -52,15 +56,92 @@ pub enum InputError {
         /// What is wrong.
         reason: String,
     },
+    /// A record breaks a limit or a rule.
+    #[error("{place}: the record `{key}` is refused: {reason}. {}Nothing was sent", more(*others))]
+    Invalid {
+        /// Where it stands.
+        place: String,
+        /// Its key.
+        key: String,
+        /// The rule.
+        reason: String,
+        /// How many more records of the input break one.
+        others: usize,
+    },
+}
+
+fn more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        1 => "1 more record has an error. ".to_owned(),
+        count => format!("{count} more records have errors. "),
+    }
+}
+
+/// What standard input is called in messages.
+const STREAM: &str = "(standard input)";
+
+/// Where a record came from, for people: `notes.md`, `notes.jsonl:7`, `notes.json, record 3`.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The file, as it was named.
+    pub file: Arc<str>,
+    /// Where in it.
+    pub place: Place,
+}
+
+/// Where in a file a record stands; all of them count from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// It is the file.
+    Whole,
+    /// On this line.
+    Line(usize),
+    /// The record of this number.
+    Number(usize),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Place::Whole => f.write_str(&self.file),
+            Place::Line(line) => write!(f, "{}:{line}", self.file),
+            Place::Number(number) => write!(f, "{}, record {number}", self.file),
+        }
+    }
+}
+
+/// A record, and where it came from.
+#[derive(Debug)]
+pub struct Found {
+    /// The record.
+    pub record: RecordBody,
+    /// Where it came from.
+    pub source: Source,
+}
+
+/// Records of one file with their places in it.
+pub fn found_in(file: &str, records: impl IntoIterator<Item = (Place, RecordBody)>) -> Vec<Found> {
+    let file: Arc<str> = file.into();
+    let found = |(place, record)| Found { record, source: Source { file: Arc::clone(&file), place } };
+    records.into_iter().map(found).collect()
 }
 
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Input {
     /// Records, in the order of the files.
-    pub records: Vec<RecordBody>,
+    pub records: Vec<Found>,
     /// Files that were passed over, and why.
     pub skipped: Vec<(PathBuf, String)>,
+}
+
+impl Input {
+    /// Adds what was found elsewhere.
+    pub fn append(&mut self, other: Input) {
+        self.records.extend(other.records);
+        self.skipped.extend(other.skipped);
+    }
 }
 
 /// Reads a file, or a folder with everything in it (hidden files aside).
@@ -75,7 +156,7 @@ pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
             match kind_of(&file) {
                 None => input.skipped.push((file, "not .md, .txt, .json or .jsonl".to_owned())),
                 Some(kind) => match read_text(&file) {
-                    Ok(text) => input.records.extend(parse(&text, kind, &file.display().to_string(), &key)?),
+                    Ok(text) => input.append(parse(&text, kind, &file.display().to_string(), &key)?),
                     Err(reason) => input.skipped.push((file, reason)),
                 },
             }
@@ -88,15 +169,14 @@ pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
         Format::Auto => kind_of(path).unwrap_or(Format::Text),
         other => other,
     };
-    input.records = parse(&text, kind, &file, &key_of(path, path.parent().unwrap_or(Path::new(""))))?;
-    Ok(input)
+    parse(&text, kind, &file, &key_of(path, path.parent().unwrap_or(Path::new(""))))
 }
 
 /// Reads records from a text, for instance standard input.
 ///
 /// # Errors
 /// [`InputError::Syntax`].
-pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Vec<RecordBody>, InputError> {
+pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Input, InputError> {
     let kind = match (format, text.trim_start().chars().next()) {
         // A record on one line is JSON Lines too; one over several lines is not.
         (Format::Auto, Some('{')) if is_json_lines(text) => Format::Jsonl,
@@ -104,7 +184,7 @@ pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Vec<RecordBo
         (Format::Auto, _) => Format::Text,
         (other, _) => other,
     };
-    parse(text, kind, "(standard input)", key)
+    parse(text, kind, STREAM, key)
 }
 
 fn is_json_lines(text: &str) -> bool {
@@ -113,13 +193,15 @@ fn is_json_lines(text: &str) -> bool {
     lines.next().is_some_and(whole) && lines.next().is_some()
 }
 
-fn parse(text: &str, kind: Format, file: &str, key: &str) -> Result<Vec<RecordBody>, InputError> {
-    match kind {
-        Format::Json => json::document(text, file),
-        Format::Jsonl => json::lines(text, file),
-        Format::Markdown => Ok(vec![markdown::record(text, key)]),
-        Format::Text | Format::Auto => Ok(vec![plain(key, text)]),
-    }
+fn parse(text: &str, kind: Format, file: &str, key: &str) -> Result<Input, InputError> {
+    let whole = |record| vec![(Place::Whole, record)];
+    let records = match kind {
+        Format::Json => (1..).map(Place::Number).zip(json::document(text, file)?).collect(),
+        Format::Jsonl => json::lines(text, file)?,
+        Format::Markdown => whole(markdown::record(text, key)),
+        Format::Text | Format::Auto => whole(plain(key, text)),
+    };
+    Ok(Input { records: found_in(file, records), skipped: Vec::new() })
 }
 
 /// A record of text alone.
@@ -198,9 +280,9 @@ mod tests {
         std::fs::write(dir.path().join("d.txt"), [0xff, 0xfe]).unwrap();
         std::fs::write(dir.path().join(".hidden.txt"), "no").unwrap();
         let input = read_path(dir.path(), Format::Auto).unwrap();
-        let keys: Vec<&str> = input.records.iter().map(|record| record.key.as_str()).collect();
+        let keys: Vec<&str> = input.records.iter().map(|found| found.record.key.as_str()).collect();
         assert_eq!(keys, ["b.txt", "sub/a.md"]);
-        assert_eq!(input.records[0].text, "plain");
+        assert_eq!(input.records[0].record.text, "plain");
         let skipped: Vec<String> = input.skipped.iter().map(|(path, _)| key_of(path, dir.path())).collect();
         assert_eq!(skipped, ["c.bin", "d.txt"]);
     }
@@ -208,11 +290,11 @@ mod tests {
     /// Standard input has no name to tell its format by.
     #[test]
     fn a_stream_is_recognised() {
-        let count = |text: &str| read_stream(text, Format::Auto, "-").map(|records| records.len());
+        let count = |text: &str| read_stream(text, Format::Auto, "-").map(|input| input.records.len());
         assert_eq!(count("[{\"key\":\"a\"},{\"key\":\"b\"}]").unwrap(), 2);
         assert_eq!(count("{\"key\":\"a\"}\r\n\r\n{\"key\":\"b\"}\n").unwrap(), 2);
         assert_eq!(count("{\n\"key\":\"a\"\n}").unwrap(), 1);
         assert_eq!(count("{\"records\":[{\"key\":\"a\"}]}").unwrap(), 1);
-        assert_eq!(read_stream("just words", Format::Auto, "k").unwrap()[0].text, "just words");
+        assert_eq!(read_stream("just words", Format::Auto, "k").unwrap().records[0].record.text, "just words");
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::client::{Client, segment};
 use super::{Globals, note, print_json, print_line};
 use crate::body::RecordBody;
-use crate::input::{self, Format, Input};
+use crate::input::{self, Format, Input, Place};
 
 /// Records of one request: large enough to fill both cores, small enough for the bar to move.
 const BATCH: usize = 64;
@@ -38,6 +38,8 @@ pub(super) struct PublishArguments {
 /// Runs `skerry publish`.
 pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow::Result<()> {
     let Input { records, skipped } = gather(arguments)?;
+    input::check(&records)?;
+    let records: Vec<RecordBody> = records.into_iter().map(|found| found.record).collect();
     for (path, reason) in &skipped {
         note(format_args!("skipped {}: {reason}", path.display()));
     }
@@ -64,7 +66,7 @@ pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow
 fn gather(arguments: &PublishArguments) -> anyhow::Result<Input> {
     let mut gathered = Input::default();
     if let (Some(text), Some(key)) = (&arguments.text, &arguments.key) {
-        gathered.records.push(input::plain(key, text));
+        gathered.records = input::found_in("--text", [(Place::Whole, input::plain(key, text))]);
         return Ok(gathered);
     }
     for path in &arguments.paths {
@@ -72,11 +74,9 @@ fn gather(arguments: &PublishArguments) -> anyhow::Result<Input> {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("read standard input as UTF-8")?;
             let key = arguments.key.as_deref().unwrap_or("stdin");
-            gathered.records.extend(input::read_stream(&text, arguments.format, key)?);
+            gathered.append(input::read_stream(&text, arguments.format, key)?);
         } else {
-            let found = input::read_path(path, arguments.format)?;
-            gathered.records.extend(found.records);
-            gathered.skipped.extend(found.skipped);
+            gathered.append(input::read_path(path, arguments.format)?);
         }
     }
     Ok(gathered)

@@ -14,7 +14,7 @@ use super::client::{Client, segment};
 use super::publish::{ensure_project, progress_bar, publish_all, text};
 use super::{Globals, StandardOutput, print_json, print_line};
 use crate::body::RecordBody;
-use crate::input::cwe;
+use crate::input::{self, Found, Place, cwe};
 
 const FORMAT: &str = "skerry-export/1";
 
@@ -62,14 +62,16 @@ pub(super) struct SyncArguments {
 /// Runs `skerry import`.
 pub(super) fn import(globals: &Globals, arguments: &ImportArguments) -> anyhow::Result<()> {
     let wheel = arguments.path.extension().is_some_and(|ending| ending == "whl");
-    let (records, notice) = match arguments.format {
+    let (found, notice) = match arguments.format {
         ImportFormat::Cwe => read_cwe(&arguments.path)?,
         ImportFormat::Auto if wheel => read_cwe(&arguments.path)?,
         ImportFormat::Auto | ImportFormat::Skerry => read_export(&arguments.path)?,
     };
-    if records.is_empty() {
+    if found.is_empty() {
         bail!("{} has no records", arguments.path.display());
     }
+    input::check(&found)?;
+    let records: Vec<RecordBody> = found.into_iter().map(|found| found.record).collect();
     let client = globals.client()?;
     ensure_project(globals, &client, &notice)?;
     let done = publish_all(globals, &client, &records)?;
@@ -86,14 +88,18 @@ pub(super) fn import(globals: &Globals, arguments: &ImportArguments) -> anyhow::
     Ok(())
 }
 
-fn read_cwe(path: &Path) -> anyhow::Result<(Vec<RecordBody>, String)> {
+fn read_cwe(path: &Path) -> anyhow::Result<(Vec<Found>, String)> {
     let catalogue = cwe::read_wheel(path)?;
-    Ok((catalogue.records, catalogue.notice))
+    let records = (1..).map(Place::Number).zip(catalogue.records);
+    Ok((input::found_in(&path.display().to_string(), records), catalogue.notice))
 }
 
-fn read_export(path: &Path) -> anyhow::Result<(Vec<RecordBody>, String)> {
+fn read_export(path: &Path) -> anyhow::Result<(Vec<Found>, String)> {
     let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    parse_export(&text).with_context(|| format!("{} was not imported", path.display()))
+    let (records, description) = parse_export(&text).with_context(|| format!("{} was not imported", path.display()))?;
+    // The header is line 1.
+    let records = (2..).map(Place::Line).zip(records);
+    Ok((input::found_in(&path.display().to_string(), records), description))
 }
 
 /// Records and description of an export that is whole.

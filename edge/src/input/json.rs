@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::body::RecordBody;
-use crate::input::InputError;
+use crate::input::{InputError, Place};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,9 +26,9 @@ pub(super) fn document(text: &str, file: &str) -> Result<Vec<RecordBody>, InputE
 }
 
 /// A record a line; empty lines do not count.
-pub(super) fn lines(text: &str, file: &str) -> Result<Vec<RecordBody>, InputError> {
+pub(super) fn lines(text: &str, file: &str) -> Result<Vec<(Place, RecordBody)>, InputError> {
     let numbered = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
-    numbered.map(|(line, number)| parse(line, file, number)).collect()
+    numbered.map(|(line, number)| Ok((Place::Line(number), parse(line, file, number)?))).collect()
 }
 
 fn parse<T: serde::de::DeserializeOwned>(text: &str, file: &str, first_line: usize) -> Result<T, InputError> {
@@ -58,7 +58,9 @@ mod tests {
     /// An editor jumps to `file:line:column`; it must be the right place.
     #[test]
     fn mistakes_have_a_place() {
-        let said = |result: Result<Vec<RecordBody>, InputError>| result.unwrap_err().to_string();
+        fn said<T: std::fmt::Debug>(result: Result<T, InputError>) -> String {
+            result.unwrap_err().to_string()
+        }
         assert!(said(document("[{\"key\":\"a\"},\n {\"key\":}]", "f.json")).starts_with("f.json:2:9: "));
         assert!(
             said(lines("{\"key\":\"a\"}\n\n{\"key\":7}", "f.jsonl")).starts_with("f.jsonl:3:8: at `key`: invalid type")

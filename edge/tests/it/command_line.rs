@@ -63,6 +63,12 @@ fn a_broken_file_is_not_published() {
     assert!(complaint.contains("broken.jsonl:2:14"), "{complaint}");
     assert!(fails(data.path(), &["get", "good"]).contains("There is no project"));
     assert!(fails(data.path(), &["publish", "absent.json"]).contains("absent.json"));
+    // A record that breaks a limit stands in the second batch: the first must not be published either.
+    let good: Vec<String> = (0..70).map(|index| format!("{{\"key\":\"k{index}\"}}\n")).collect();
+    std::fs::write(&file, good.concat() + "{\"key\":\"bad\\u0007\"}\n").unwrap();
+    let complaint = fails(data.path(), &["publish", file.to_str().unwrap()]);
+    assert!(complaint.contains("broken.jsonl:71: the record `bad\\u{7}`"), "{complaint}");
+    assert!(fails(data.path(), &["get", "k0"]).contains("There is no project"));
     let json = run(data.path(), &["--json", "get", "x"]);
     let problem: Value = serde_json::from_slice(&json.stderr).unwrap();
     assert_eq!(problem["type"], "urn:skerry:problem:unknown-project");
