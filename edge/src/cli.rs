@@ -82,7 +82,8 @@ enum Command {
     /// Publish records from JSON, JSONL, Markdown, plain text, folders or standard input.
     ///
     /// A record is {"key": .., "text": .., "data": {..}, "metadata": {..}, "layers": [..], "links": [..]}; only the key is
-    /// required. Publishing a key again replaces its record.
+    /// required. Publishing a key again replaces its record: of records with one key in one file, the last wins. Two files
+    /// with one key are refused. A file of text or Markdown has its name as its key, in a folder its path below it.
     ///
     /// Everything is read and checked before anything is sent. When this ends without an error, everything is on disk.
     Publish(publish::PublishArguments),

@@ -68,6 +68,19 @@ pub enum InputError {
         /// How many more records of the input break one.
         others: usize,
     },
+    /// Two files have a record of one key, of which one would replace the other.
+    #[error(
+        "{one} and {other} would both be the record `{key}`, and one would be lost. Publish the folder that holds both \
+         files (their paths in it become their keys), or one file at a time with --key. Nothing was sent"
+    )]
+    SameKey {
+        /// The key.
+        key: String,
+        /// Where the first one stands.
+        one: String,
+        /// Where the second one stands.
+        other: String,
+    },
 }
 
 fn more(count: usize) -> String {

@@ -75,6 +75,24 @@ fn a_broken_file_is_not_published() {
     assert_eq!(run(data.path(), &["nonsense"]).status.code(), Some(2));
 }
 
+/// Two files of one name would become one record; both are named, and what to do instead.
+#[test]
+fn two_files_do_not_become_one_record() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let paths = ["a", "b"].map(|folder| {
+        std::fs::create_dir(files.path().join(folder)).unwrap();
+        let path = files.path().join(folder).join("n.txt");
+        std::fs::write(&path, folder).unwrap();
+        path.to_str().unwrap().to_owned()
+    });
+    let complaint = fails(data.path(), &["publish", &paths[0], &paths[1]]);
+    assert!(paths.iter().all(|path| complaint.contains(path.as_str())), "{complaint}");
+    assert!(complaint.contains("the record `n.txt`") && complaint.contains("--key"), "{complaint}");
+    assert!(fails(data.path(), &["get", "n.txt"]).contains("There is no project"));
+    ok(data.path(), &["publish", files.path().to_str().unwrap()]);
+    assert!(ok(data.path(), &["get", "b/n.txt"]).contains("\"text\": \"b\""));
+}
+
 /// What is exported from one folder is imported into another, record for record; a file cut short is not.
 #[test]
 fn an_export_is_imported() {
