@@ -56,6 +56,9 @@ pub enum InputError {
         /// What is wrong.
         reason: String,
     },
+    /// Standard input has nothing in it.
+    #[error("standard input is empty. Send records as JSON or JSON Lines, or a text")]
+    EmptyStream,
     /// A record breaks a limit or a rule.
     #[error("{place}: the record `{key}` is refused: {reason}. {}Nothing was sent", more(*others))]
     Invalid {
@@ -185,11 +188,15 @@ pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
     parse(&text, kind, &file, &key_of(path, path.parent().unwrap_or(Path::new(""))))
 }
 
-/// Reads records from a text, for instance standard input.
+/// Reads what came over standard input.
 ///
 /// # Errors
-/// [`InputError::Syntax`].
+/// [`InputError`], also for a text with nothing in it: the program in front of the pipe will have failed.
 pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Input, InputError> {
+    let text = without_mark(text);
+    if text.trim().is_empty() {
+        return Err(InputError::EmptyStream);
+    }
     let kind = match (format, text.trim_start().chars().next()) {
         // A record on one line is JSON Lines too; one over several lines is not.
         (Format::Auto, Some('{')) if is_json_lines(text) => Format::Jsonl,
@@ -254,7 +261,12 @@ fn read_text(path: &Path) -> Result<String, String> {
     }
     let bytes = std::fs::read(path).map_err(|error| error.to_string())?;
     let text = String::from_utf8(bytes).map_err(|error| format!("it is not UTF-8 ({error})"))?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(without_mark(&text).to_owned())
+}
+
+/// A text without the byte order mark that some editors put in front.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 fn files_below(dir: &Path) -> Result<Vec<PathBuf>, InputError> {
@@ -309,5 +321,7 @@ mod tests {
         assert_eq!(count("{\n\"key\":\"a\"\n}").unwrap(), 1);
         assert_eq!(count("{\"records\":[{\"key\":\"a\"}]}").unwrap(), 1);
         assert_eq!(read_stream("just words", Format::Auto, "k").unwrap().records[0].record.text, "just words");
+        assert_eq!(count("\u{feff}[{\"key\":\"a\"},{\"key\":\"b\"}]").unwrap(), 2, "a byte order mark hides nothing");
+        assert!(count(" \r\n").unwrap_err().to_string().contains("standard input is empty"));
     }
 }

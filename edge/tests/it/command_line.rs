@@ -1,11 +1,22 @@
 //! The command line as people use it, on folders without a node and through one.
 
 use std::io::Write;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
 use crate::process::{Server, fails, ok, run, skerry};
+
+/// Runs a command with something on its standard input.
+fn pipe(data: &Path, arguments: &[&str], input: &str) -> Output {
+    let mut command = skerry();
+    command.arg("--data").arg(data).args(arguments);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    // A command that was asked wrongly does not read it.
+    child.stdin.take().unwrap().write_all(input.as_bytes()).ok();
+    child.wait_with_output().unwrap()
+}
 
 /// Every kind of input ends up as records, offline, and is found.
 #[test]
@@ -30,16 +41,7 @@ fn every_kind_of_input_is_published() {
         "publishing again changes nothing"
     );
 
-    let mut child = skerry()
-        .arg("--data")
-        .arg(data)
-        .args(["publish", "-"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(b"[{\"key\": \"piped\", \"text\": \"from a pipe\"}]").unwrap();
-    assert!(child.wait().unwrap().success());
+    assert!(pipe(data, &["publish", "-"], "[{\"key\": \"piped\", \"text\": \"from a pipe\"}]").status.success());
     ok(data, &["publish", "--text", "Typed at the prompt", "--key", "typed"]);
 
     let found = ok(data, &["query", "when does the boat go", "-k", "1"]);
@@ -73,6 +75,21 @@ fn a_broken_file_is_not_published() {
     let problem: Value = serde_json::from_slice(&json.stderr).unwrap();
     assert_eq!(problem["type"], "urn:skerry:problem:unknown-project");
     assert_eq!(run(data.path(), &["nonsense"]).status.code(), Some(2));
+}
+
+/// An empty pipe (the program in front of it failed) publishes nothing; a byte order mark does not make a text of JSON.
+#[test]
+fn standard_input_is_read_with_care() {
+    let data = tempfile::tempdir().unwrap();
+    let empty = pipe(data.path(), &["publish", "-", "--key", "k"], "\n");
+    let complaint = String::from_utf8_lossy(&empty.stderr).into_owned();
+    assert!(
+        empty.status.code() == Some(1) && complaint.contains("standard input is empty. Send records"),
+        "{complaint}"
+    );
+    assert!(fails(data.path(), &["get", "k"]).contains("There is no project"));
+    assert!(pipe(data.path(), &["publish", "-"], "\u{feff}{\"key\": \"marked\"}").status.success());
+    ok(data.path(), &["get", "marked"]);
 }
 
 /// Two files of one name would become one record; both are named, and what to do instead.
