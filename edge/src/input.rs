@@ -167,7 +167,9 @@ impl Input {
 pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
     let mut input = Input::default();
     if path.is_dir() {
-        for file in files_below(path)? {
+        let mut files = Vec::new();
+        list_below(path, &mut files, &mut input.skipped)?;
+        for file in files {
             let key = key_of(&file, path);
             match kind_of(&file) {
                 None => input.skipped.push((file, "not .md, .txt, .json or .jsonl".to_owned())),
@@ -269,12 +271,12 @@ fn without_mark(text: &str) -> &str {
     text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
-fn files_below(dir: &Path) -> Result<Vec<PathBuf>, InputError> {
+/// Lists the files below a folder in the order of their names, and what is no file.
+fn list_below(dir: &Path, files: &mut Vec<PathBuf>, skipped: &mut Vec<(PathBuf, String)>) -> Result<(), InputError> {
     let failed =
         |error: std::io::Error| InputError::Read { file: dir.display().to_string(), reason: error.to_string() };
     let mut entries: Vec<_> = std::fs::read_dir(dir).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)?;
     entries.sort_by_key(std::fs::DirEntry::file_name);
-    let mut files = Vec::new();
     for entry in entries {
         if entry.file_name().to_string_lossy().starts_with('.') {
             continue;
@@ -282,12 +284,17 @@ fn files_below(dir: &Path) -> Result<Vec<PathBuf>, InputError> {
         // Links are not followed: a loop of them would never end.
         let kind = entry.file_type().map_err(failed)?;
         if kind.is_dir() {
-            files.extend(files_below(&entry.path())?);
+            list_below(&entry.path(), files, skipped)?;
         } else if kind.is_file() {
             files.push(entry.path());
+        } else if kind.is_symlink() {
+            let reason = "a link, which is not followed; name it to publish what it leads to";
+            skipped.push((entry.path(), reason.to_owned()));
+        } else {
+            skipped.push((entry.path(), "not a file".to_owned()));
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 #[cfg(test)]
@@ -323,5 +330,20 @@ mod tests {
         assert_eq!(read_stream("just words", Format::Auto, "k").unwrap().records[0].record.text, "just words");
         assert_eq!(count("\u{feff}[{\"key\":\"a\"},{\"key\":\"b\"}]").unwrap(), 2, "a byte order mark hides nothing");
         assert!(count(" \r\n").unwrap_err().to_string().contains("standard input is empty"));
+    }
+
+    /// Links are not followed, and not passed over in silence either.
+    #[cfg(unix)]
+    #[test]
+    fn links_are_listed() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("c.txt"), "words").unwrap();
+        std::os::unix::fs::symlink(dir.path(), dir.path().join("a")).unwrap();
+        std::os::unix::fs::symlink("c.txt", dir.path().join("b.txt")).unwrap();
+        let input = read_path(dir.path(), Format::Auto).unwrap();
+        assert_eq!(input.records.len(), 1);
+        let skipped: Vec<String> = input.skipped.iter().map(|(path, _)| key_of(path, dir.path())).collect();
+        assert_eq!(skipped, ["a", "b.txt"]);
+        assert!(input.skipped[0].1.contains("link"));
     }
 }

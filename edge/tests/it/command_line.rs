@@ -92,6 +92,18 @@ fn standard_input_is_read_with_care() {
     ok(data.path(), &["get", "marked"]);
 }
 
+/// Links in a folder are not followed, and that is said.
+#[cfg(unix)]
+#[test]
+fn links_in_a_folder_are_reported() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    std::fs::write(files.path().join("a.txt"), "a").unwrap();
+    std::os::unix::fs::symlink("a.txt", files.path().join("link.txt")).unwrap();
+    let output = run(data.path(), &["publish", files.path().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("link.txt: a link, which is not followed"), "{said}");
+}
+
 /// Two files of one name would become one record; both are named, and what to do instead.
 #[test]
 fn two_files_do_not_become_one_record() {
