@@ -157,7 +157,7 @@ pub fn main() -> ExitCode {
         Err(error) if is_reader_gone(&error) => ExitCode::SUCCESS,
         Err(error) => {
             report(&error, json);
-            ExitCode::FAILURE
+            if error.is::<Misuse>() { ExitCode::from(2) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -222,6 +222,11 @@ fn print_line(line: impl std::fmt::Display) -> anyhow::Result<()> {
 fn note(line: impl std::fmt::Display) {
     writeln!(std::io::stderr(), "{line}").ok();
 }
+
+/// A command that was asked wrongly in a way that its arguments alone do not show.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Misuse(String);
 
 /// Standard output whose reader may go. Its broken pipe is told apart from that of a connection: the one means that the
 /// reader has seen enough, the other that a request failed.

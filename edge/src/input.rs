@@ -56,6 +56,15 @@ pub enum InputError {
         /// What is wrong.
         reason: String,
     },
+    /// A key was given for records that have their own.
+    #[error(
+        "{file} is read as records, which bring their own keys. Leave --key away, or publish the file as one text with \
+         --format text"
+    )]
+    OwnKeys {
+        /// The file.
+        file: String,
+    },
     /// Standard input has nothing in it.
     #[error("standard input is empty. Send records as JSON or JSON Lines, or a text")]
     EmptyStream,
@@ -93,9 +102,6 @@ fn more(count: usize) -> String {
         count => format!("{count} more records have errors. "),
     }
 }
-
-/// What standard input is called in messages.
-const STREAM: &str = "(standard input)";
 
 /// Where a record came from, for people: `notes.md`, `notes.jsonl:7`, `notes.json, record 3`.
 #[derive(Debug, Clone)]
@@ -160,11 +166,14 @@ impl Input {
     }
 }
 
-/// Reads a file, or a folder with everything in it (hidden files aside).
+/// What standard input is called in messages.
+const STREAM: &str = "(standard input)";
+
+/// Reads a file, or a folder with everything in it (hidden files aside). A key that is given is that of the one file.
 ///
 /// # Errors
 /// [`InputError`] for a file that was named. Inside a folder, files of unknown kinds are skipped and listed.
-pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
+pub fn read_path(path: &Path, format: Format, key: Option<&str>) -> Result<Input, InputError> {
     let mut input = Input::default();
     if path.is_dir() {
         let mut files = Vec::new();
@@ -187,14 +196,18 @@ pub fn read_path(path: &Path, format: Format) -> Result<Input, InputError> {
         Format::Auto => kind_of(path).unwrap_or(Format::Text),
         other => other,
     };
-    parse(&text, kind, &file, &key_of(path, path.parent().unwrap_or(Path::new(""))))
+    if key.is_some() && matches!(kind, Format::Json | Format::Jsonl) {
+        return Err(InputError::OwnKeys { file });
+    }
+    let name = || key_of(path, path.parent().unwrap_or(Path::new("")));
+    parse(&text, kind, &file, &key.map_or_else(name, str::to_owned))
 }
 
-/// Reads what came over standard input.
+/// Reads what came over standard input. The key of a text without one is `stdin`.
 ///
 /// # Errors
 /// [`InputError`], also for a text with nothing in it: the program in front of the pipe will have failed.
-pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Input, InputError> {
+pub fn read_stream(text: &str, format: Format, key: Option<&str>) -> Result<Input, InputError> {
     let text = without_mark(text);
     if text.trim().is_empty() {
         return Err(InputError::EmptyStream);
@@ -206,7 +219,10 @@ pub fn read_stream(text: &str, format: Format, key: &str) -> Result<Input, Input
         (Format::Auto, _) => Format::Text,
         (other, _) => other,
     };
-    parse(text, kind, STREAM, key)
+    if key.is_some() && matches!(kind, Format::Json | Format::Jsonl) {
+        return Err(InputError::OwnKeys { file: STREAM.to_owned() });
+    }
+    parse(text, kind, STREAM, key.unwrap_or("stdin"))
 }
 
 fn is_json_lines(text: &str) -> bool {
@@ -311,7 +327,7 @@ mod tests {
         std::fs::write(dir.path().join("c.bin"), [0, 159]).unwrap();
         std::fs::write(dir.path().join("d.txt"), [0xff, 0xfe]).unwrap();
         std::fs::write(dir.path().join(".hidden.txt"), "no").unwrap();
-        let input = read_path(dir.path(), Format::Auto).unwrap();
+        let input = read_path(dir.path(), Format::Auto, None).unwrap();
         let keys: Vec<&str> = input.records.iter().map(|found| found.record.key.as_str()).collect();
         assert_eq!(keys, ["b.txt", "sub/a.md"]);
         assert_eq!(input.records[0].record.text, "plain");
@@ -322,14 +338,29 @@ mod tests {
     /// Standard input has no name to tell its format by.
     #[test]
     fn a_stream_is_recognised() {
-        let count = |text: &str| read_stream(text, Format::Auto, "-").map(|input| input.records.len());
+        let count = |text: &str| read_stream(text, Format::Auto, None).map(|input| input.records.len());
         assert_eq!(count("[{\"key\":\"a\"},{\"key\":\"b\"}]").unwrap(), 2);
         assert_eq!(count("{\"key\":\"a\"}\r\n\r\n{\"key\":\"b\"}\n").unwrap(), 2);
         assert_eq!(count("{\n\"key\":\"a\"\n}").unwrap(), 1);
         assert_eq!(count("{\"records\":[{\"key\":\"a\"}]}").unwrap(), 1);
-        assert_eq!(read_stream("just words", Format::Auto, "k").unwrap().records[0].record.text, "just words");
+        assert_eq!(read_stream("just words", Format::Auto, Some("k")).unwrap().records[0].record.text, "just words");
         assert_eq!(count("\u{feff}[{\"key\":\"a\"},{\"key\":\"b\"}]").unwrap(), 2, "a byte order mark hides nothing");
         assert!(count(" \r\n").unwrap_err().to_string().contains("standard input is empty"));
+    }
+
+    /// A key that is given is used, or refused where records have their own.
+    #[test]
+    fn a_given_key_is_used() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            std::fs::write(dir.path().join(name), text).unwrap();
+            read_path(&dir.path().join(name), Format::Auto, Some("k"))
+        };
+        assert_eq!(write("a.txt", "words").unwrap().records[0].record.key, "k");
+        assert_eq!(write("a.md", "# words").unwrap().records[0].record.key, "k");
+        assert!(write("a.json", "{\"key\":\"a\"}").unwrap_err().to_string().contains("a.json is read as records"));
+        assert!(read_stream("{\"key\":\"a\"}", Format::Auto, Some("k")).unwrap_err().to_string().contains("--key"));
+        assert_eq!(read_stream("{\"key\":\"a\"}", Format::Text, Some("k")).unwrap().records[0].record.key, "k");
     }
 
     /// Links are not followed, and not passed over in silence either.
@@ -340,7 +371,7 @@ mod tests {
         std::fs::write(dir.path().join("c.txt"), "words").unwrap();
         std::os::unix::fs::symlink(dir.path(), dir.path().join("a")).unwrap();
         std::os::unix::fs::symlink("c.txt", dir.path().join("b.txt")).unwrap();
-        let input = read_path(dir.path(), Format::Auto).unwrap();
+        let input = read_path(dir.path(), Format::Auto, None).unwrap();
         assert_eq!(input.records.len(), 1);
         let skipped: Vec<String> = input.skipped.iter().map(|(path, _)| key_of(path, dir.path())).collect();
         assert_eq!(skipped, ["a", "b.txt"]);

@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::client::{Client, segment};
-use super::{Globals, note, print_json, print_line};
+use super::{Globals, Misuse, note, print_json, print_line};
 use crate::body::RecordBody;
-use crate::input::{self, Format, Input, Place};
+use crate::input::{self, Format, Input, InputError, Place};
 
 /// Records of one request: large enough to fill both cores, small enough for the bar to move.
 const BATCH: usize = 64;
@@ -30,7 +30,8 @@ pub(super) struct PublishArguments {
     /// Publish this text as one record, under --key.
     #[arg(long, requires = "key", conflicts_with = "paths")]
     text: Option<String>,
-    /// Key of the record from --text or from plain text on standard input.
+    /// Key of the record from --text, from one file of text or Markdown [default: its name], or from a text on standard
+    /// input [default: stdin].
     #[arg(long)]
     key: Option<String>,
 }
@@ -69,15 +70,23 @@ fn gather(arguments: &PublishArguments) -> anyhow::Result<Input> {
         gathered.records = input::found_in("--text", [(Place::Whole, input::plain(key, text))]);
         return Ok(gathered);
     }
+    let key = arguments.key.as_deref();
+    if key.is_some() && !matches!(arguments.paths.as_slice(), [path] if !path.is_dir()) {
+        let paths = if arguments.paths.len() > 1 { "several files" } else { "a folder" };
+        return Err(Misuse(format!("--key is the key of one record; it does not go with {paths}")).into());
+    }
     for path in &arguments.paths {
-        if path == Path::new("-") {
+        let found = if path == Path::new("-") {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).context("read standard input as UTF-8")?;
-            let key = arguments.key.as_deref().unwrap_or("stdin");
-            gathered.append(input::read_stream(&text, arguments.format, key)?);
+            input::read_stream(&text, arguments.format, key)
         } else {
-            gathered.append(input::read_path(path, arguments.format)?);
-        }
+            input::read_path(path, arguments.format, key)
+        };
+        gathered.append(found.map_err(|error| match error {
+            InputError::OwnKeys { .. } => anyhow::Error::from(Misuse(error.to_string())),
+            other => other.into(),
+        })?);
     }
     Ok(gathered)
 }

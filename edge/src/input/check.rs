@@ -83,12 +83,12 @@ mod tests {
         for folder in ["a", "b"] {
             std::fs::create_dir(dir.path().join(folder)).unwrap();
             std::fs::write(dir.path().join(folder).join("n.txt"), folder).unwrap();
-            input.append(read_path(&dir.path().join(folder), Format::Auto).unwrap());
+            input.append(read_path(&dir.path().join(folder), Format::Auto, None).unwrap());
         }
         let said = check(&input.records).unwrap_err().to_string();
         let names = ["a", "b"].map(|folder| dir.path().join(folder).join("n.txt").display().to_string());
         assert!(names.iter().all(|name| said.contains(name.as_str())) && said.contains("--key"), "{said}");
-        assert!(check(&read_path(dir.path(), Format::Auto).unwrap().records).is_ok());
+        assert!(check(&read_path(dir.path(), Format::Auto, None).unwrap().records).is_ok());
     }
 
     /// One file named twice is one input; of records in one file the last wins.
@@ -96,8 +96,8 @@ mod tests {
     fn one_file_may_say_a_key_twice() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("r.jsonl"), "{\"key\":\"a\"}\n{\"key\":\"a\",\"text\":\"b\"}\n").unwrap();
-        let mut input = read_path(&dir.path().join("r.jsonl"), Format::Auto).unwrap();
-        input.append(read_path(&dir.path().join("./r.jsonl"), Format::Auto).unwrap());
+        let mut input = read_path(&dir.path().join("r.jsonl"), Format::Auto, None).unwrap();
+        input.append(read_path(&dir.path().join("./r.jsonl"), Format::Auto, None).unwrap());
         assert_eq!(input.records.len(), 4);
         assert!(check(&input.records).is_ok());
     }

@@ -92,6 +92,27 @@ fn standard_input_is_read_with_care() {
     ok(data.path(), &["get", "marked"]);
 }
 
+/// A key that is given is the record's key, or is refused; it was passed over for files.
+#[test]
+fn a_given_key_is_used() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = |name: &str, text: &str| {
+        std::fs::write(files.path().join(name), text).unwrap();
+        files.path().join(name).to_str().unwrap().to_owned()
+    };
+    let (note, text, json) = (file("a.md", "# A"), file("b.txt", "b"), file("c.json", "{\"key\":\"c\"}"));
+    ok(data.path(), &["publish", &note, "--key", "mine"]);
+    assert!(ok(data.path(), &["get", "mine"]).contains("\"title\": \"A\""));
+    let folder = files.path().to_str().unwrap();
+    for (paths, why) in
+        [(vec![note.as_str(), &text], "several files"), (vec![folder], "a folder"), (vec![&json], "own keys")]
+    {
+        let output = run(data.path(), &[&["publish", "--key", "k"], paths.as_slice()].concat());
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && complaint.contains(why), "{paths:?}: {complaint}");
+    }
+}
+
 /// Links in a folder are not followed, and that is said.
 #[cfg(unix)]
 #[test]
