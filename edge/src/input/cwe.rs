@@ -1,5 +1,7 @@
 //! The CWE catalogue of software weaknesses, from its XML inside the `PyPI` wheel `cwe2`.
 
+mod views;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::Path;
@@ -9,6 +11,7 @@ use roxmltree::{Document, Node};
 use serde_json::{Map, Value, json};
 
 use crate::body::{LinkBody, MemberBody, RecordBody};
+use views::Views;
 
 /// The catalogue.
 #[derive(Debug)]
@@ -49,8 +52,9 @@ pub fn parse(xml: &str, terms: &str) -> anyhow::Result<Catalogue> {
     let date = root.attribute("Date").unwrap_or("no date");
     let weaknesses = child(root, "Weaknesses").context("the catalogue has no weaknesses")?;
     let source = format!("CWE {version}, The MITRE Corporation");
+    let views = Views::of(root);
     let records =
-        children(weaknesses, "Weakness").map(|node| weakness(node, &source)).collect::<anyhow::Result<_>>()?;
+        children(weaknesses, "Weakness").map(|node| weakness(node, &source, &views)).collect::<anyhow::Result<_>>()?;
     Ok(Catalogue { records, notice: format!("CWE {version} ({date}), Common Weakness Enumeration.\n\n{terms}") })
 }
 
@@ -62,7 +66,7 @@ fn children<'a>(node: Node<'a, 'a>, name: &'static str) -> impl Iterator<Item = 
     node.children().filter(move |child| child.tag_name().name() == name)
 }
 
-fn weakness(node: Node<'_, '_>, source: &str) -> anyhow::Result<RecordBody> {
+fn weakness(node: Node<'_, '_>, source: &str, views: &Views<'_>) -> anyhow::Result<RecordBody> {
     let attribute = |name: &str| node.attribute(name).unwrap_or_default();
     let id = node.attribute("ID").context("a weakness has no ID")?;
     let key = format!("CWE-{id}");
@@ -97,7 +101,7 @@ fn weakness(node: Node<'_, '_>, source: &str) -> anyhow::Result<RecordBody> {
     metadata.insert("source".to_owned(), json!(source));
     metadata.insert("url".to_owned(), json!(format!("https://cwe.mitre.org/data/definitions/{id}.html")));
     let links = relations(node, &key);
-    let layers = links.iter().flat_map(|link| link.layers.iter().cloned()).collect();
+    let layers = views.of_weakness(id).map(layer).collect();
     Ok(RecordBody { key, text, data, metadata, layers, links })
 }
 
@@ -107,7 +111,7 @@ fn relations(node: Node<'_, '_>, key: &str) -> Vec<LinkBody> {
     let related = child(node, "Related_Weaknesses").into_iter().flat_map(|list| children(list, "Related_Weakness"));
     for relation in related {
         let (Some(nature), Some(id)) = (relation.attribute("Nature"), relation.attribute("CWE_ID")) else { continue };
-        let view = relation.attribute("View_ID").map(|view| format!("view:{view}"));
+        let view = relation.attribute("View_ID").map(layer);
         views.entry((nature, id)).or_default().extend(view);
     }
     let link = |((nature, id), layers): ((&str, &str), BTreeSet<String>)| {
@@ -121,6 +125,11 @@ fn relations(node: Node<'_, '_>, key: &str) -> Vec<LinkBody> {
         LinkBody { kind, members, weight: 1.0, layers }
     };
     views.into_iter().map(link).collect()
+}
+
+/// The layer of a view.
+fn layer(view: &str) -> String {
+    format!("view:{view}")
 }
 
 /// `CanPrecede` as `can-precede`.
@@ -175,7 +184,24 @@ mod tests {
           <Common_Consequences><Consequence><Scope>Access Control</Scope><Scope>Confidentiality</Scope></Consequence></Common_Consequences>
           <Likelihood_Of_Exploit>High</Likelihood_Of_Exploit>
         </Weakness>
+        <Weakness ID="74" Name="Injection" Abstraction="Class" Structure="Simple" Status="Incomplete"/>
+        <Weakness ID="1187" Name="Withdrawn" Abstraction="Base" Structure="Simple" Status="Deprecated"/>
       </Weaknesses>
+      <Categories>
+        <Category ID="137" Name="Data Neutralization Issues"><Relationships>
+          <Has_Member CWE_ID="79" View_ID="699"/>
+        </Relationships></Category>
+        <Category ID="990" Name="Tainted Input"><Relationships>
+          <Has_Member CWE_ID="74" View_ID="888"/>
+        </Relationships></Category>
+      </Categories>
+      <Views>
+        <View ID="1000" Type="Graph"><Members><Has_Member CWE_ID="74" View_ID="1000"/></Members></View>
+        <View ID="699" Type="Graph"><Members><Has_Member CWE_ID="137" View_ID="699"/></Members></View>
+        <View ID="884" Type="Explicit"><Members><Has_Member CWE_ID="74" View_ID="884"/></Members></View>
+        <View ID="1425" Type="Graph"><Members><Has_Member CWE_ID="79" View_ID="1425"/></Members></View>
+        <View ID="658" Type="Implicit"><Filter>/Weakness_Catalog/Weaknesses/Weakness</Filter></View>
+      </Views>
     </Weakness_Catalog>"#;
 
     /// Text, data and typed relations of a weakness; the same relation in two views is one link in two layers.
@@ -192,8 +218,18 @@ mod tests {
         assert_eq!(parent.members[1].key, "CWE-74");
         assert_eq!(parent.layers.len(), 2);
         assert!(record.links.iter().any(|link| link.kind == "can-precede"));
-        assert_eq!(record.layers.iter().collect::<Vec<_>>(), ["view:1000", "view:1003"]);
         assert!(catalogue.notice.contains("4.14") && catalogue.notice.ends_with("terms"));
+    }
+
+    /// A view contains what it lists, what its categories list, and what stands below either in that view; so its roots,
+    /// which are nobody's child, are in it too. A category belongs to a view only when the view lists it.
+    #[test]
+    fn views_are_layers() {
+        let catalogue = parse(XML, "terms").unwrap();
+        let layers = |index: usize| catalogue.records[index].layers.iter().map(String::as_str).collect::<Vec<_>>();
+        assert_eq!(layers(0), ["view:1000", "view:1003", "view:1425", "view:699"]);
+        assert_eq!(layers(1), ["view:1000", "view:884"]);
+        assert_eq!(layers(2), [""; 0], "what was withdrawn is in no view");
     }
 
     /// Another XML file is not a catalogue.
