@@ -4,6 +4,7 @@
 
 mod check;
 pub mod cwe;
+mod front_matter;
 mod json;
 mod markdown;
 
@@ -26,7 +27,8 @@ pub enum Format {
     Json,
     /// A record a line.
     Jsonl,
-    /// One record: text without markup, title and headings as data, links to other Markdown files as links.
+    /// One record: text without markup, title and headings as data, front matter as metadata, links to other Markdown files
+    /// as links.
     Markdown,
     /// One record: the text as it is.
     Text,
@@ -156,6 +158,8 @@ pub struct Input {
     pub records: Vec<Found>,
     /// Files that were passed over, and why.
     pub skipped: Vec<(PathBuf, String)>,
+    /// What was left out of files that were read, and why.
+    pub left_out: Vec<(Arc<str>, String)>,
 }
 
 impl Input {
@@ -163,6 +167,7 @@ impl Input {
     pub fn append(&mut self, other: Input) {
         self.records.extend(other.records);
         self.skipped.extend(other.skipped);
+        self.left_out.extend(other.left_out);
     }
 }
 
@@ -233,13 +238,18 @@ fn is_json_lines(text: &str) -> bool {
 
 fn parse(text: &str, kind: Format, file: &str, key: &str) -> Result<Input, InputError> {
     let whole = |record| vec![(Place::Whole, record)];
+    let mut left_out = Vec::new();
     let records = match kind {
         Format::Json => (1..).map(Place::Number).zip(json::document(text, file)?).collect(),
         Format::Jsonl => json::lines(text, file)?,
-        Format::Markdown => whole(markdown::record(text, key)),
+        Format::Markdown => {
+            let (record, unread) = markdown::record(text, key);
+            left_out.extend(unread.into_iter().map(|what| (file.into(), what)));
+            whole(record)
+        }
         Format::Text | Format::Auto => whole(plain(key, text)),
     };
-    Ok(Input { records: found_in(file, records), skipped: Vec::new() })
+    Ok(Input { records: found_in(file, records), skipped: Vec::new(), left_out })
 }
 
 /// A record of text alone.

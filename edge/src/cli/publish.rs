@@ -38,11 +38,14 @@ pub(super) struct PublishArguments {
 
 /// Runs `skerry publish`.
 pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow::Result<()> {
-    let Input { records, skipped } = gather(arguments)?;
+    let Input { records, skipped, left_out } = gather(arguments)?;
     input::check(&records)?;
     let records: Vec<RecordBody> = records.into_iter().map(|found| found.record).collect();
     for (path, reason) in &skipped {
         note(format_args!("skipped {}: {reason}", path.display()));
+    }
+    for (file, what) in &left_out {
+        note(format_args!("{file}: left out {what}"));
     }
     if records.is_empty() {
         bail!("there is nothing to publish in what was named");

@@ -1,14 +1,16 @@
-//! Markdown: the text without its markup, the title, the headings, and links to other Markdown files.
+//! Markdown: the text without its markup, the title, the headings, links to other Markdown files, and the front matter.
 
 use std::collections::BTreeSet;
 
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::{Map, Value, json};
 
+use super::front_matter::{self, FrontMatter};
 use crate::body::{LinkBody, MemberBody, RecordBody};
 
-/// A document as a record.
-pub(super) fn record(text: &str, key: &str) -> RecordBody {
+/// A document as a record, and what of its front matter was left out.
+pub(super) fn record(text: &str, key: &str) -> (RecordBody, Vec<String>) {
+    let (FrontMatter { values: metadata, left_out }, text) = front_matter::split(text);
     let mut out = String::new();
     let mut headings: Vec<String> = Vec::new();
     let mut targets = BTreeSet::new();
@@ -39,8 +41,15 @@ pub(super) fn record(text: &str, key: &str) -> RecordBody {
         }
     }
     let mut data = Map::new();
-    if let Some(title) = headings.first() {
+    let named = metadata.get("title").and_then(Value::as_str).map(str::trim).filter(|title| !title.is_empty());
+    if let Some(title) = named.or(headings.first().map(String::as_str)) {
         data.insert("title".to_owned(), json!(title));
+    }
+    if let Some(title) = named.filter(|title| headings.first().is_none_or(|heading| heading != title)) {
+        // A reader sees this title above the text; a search should too.
+        out.insert_str(0, &format!("{title}\n\n"));
+    }
+    if !headings.is_empty() {
         data.insert("headings".to_owned(), Value::from(headings));
     }
     let member = |role: &str, key: &str| MemberBody { role: role.to_owned(), key: key.to_owned() };
@@ -51,8 +60,8 @@ pub(super) fn record(text: &str, key: &str) -> RecordBody {
         layers: BTreeSet::new(),
     });
     let links = links.collect();
-    let (metadata, layers) = (Map::new(), BTreeSet::new());
-    RecordBody { key: key.to_owned(), text: out.trim_end().to_owned(), data, metadata, layers, links }
+    let (text, layers) = (out.trim_end().to_owned(), BTreeSet::new());
+    (RecordBody { key: key.to_owned(), text, data, metadata, layers, links }, left_out)
 }
 
 /// The key of the Markdown file that a link in the file `key` leads to; none for other links.
@@ -85,12 +94,27 @@ mod tests {
     #[test]
     fn markup_goes_and_links_stay() {
         let text = "# The *tide*\n\nHigh `water` at\nnoon, see [moon](../moon.md#phase) and [web](https://a/b.md).\n\n## More\n\n- one\n- two\n";
-        let record = record(text, "sea/tide.md");
+        let (record, _) = record(text, "sea/tide.md");
         assert_eq!(record.text, "The tide\n\nHigh water at noon, see moon and web.\n\nMore\n\none\ntwo");
         assert_eq!(record.data["title"], "The tide");
         assert_eq!(record.data["headings"], json!(["The tide", "More"]));
         let objects: Vec<&str> = record.links.iter().map(|link| link.members[1].key.as_str()).collect();
         assert_eq!(objects, ["moon.md"]);
+    }
+
+    /// Front matter is about the document, not its text; it made a heading of all its lines.
+    #[test]
+    fn front_matter_becomes_metadata() {
+        let (tide, left_out) =
+            record("---\ntitle: Tides\ntags: [sea, moon]\nmap: {a: 1}\n---\n# Ebb\n\nLow water.", "t.md");
+        assert_eq!(Value::Object(tide.metadata), json!({"title": "Tides", "tags": ["sea", "moon"]}));
+        assert_eq!((&tide.data["title"], &tide.data["headings"]), (&json!("Tides"), &json!(["Ebb"])));
+        assert_eq!(tide.text, "Tides\n\nEbb\n\nLow water.");
+        assert!(left_out.len() == 1 && left_out[0].starts_with("`map`"), "{left_out:?}");
+        let (same, _) = record("---\ntitle: Ebb\n---\n# Ebb\n\nLow water.", "t.md");
+        assert_eq!(same.text, "Ebb\n\nLow water.");
+        let (bare, _) = record("---\ntitle: Only a title\n---\n", "t.md");
+        assert_eq!((bare.text.as_str(), bare.data.get("headings")), ("Only a title", None));
     }
 
     /// A link out of the folder is not a record of it.

@@ -125,6 +125,21 @@ fn links_in_a_folder_are_reported() {
     assert!(output.status.success() && said.contains("link.txt: a link, which is not followed"), "{said}");
 }
 
+/// Front matter was taken for a heading. It becomes metadata; what cannot be read of it is named.
+#[test]
+fn front_matter_becomes_metadata() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let note = files.path().join("note.md");
+    std::fs::write(&note, "---\r\ntitle: Tides\r\nstars: 4\r\ntags:\r\n  - sea\r\n---\r\n# Ebb\r\n\r\nLow water.\r\n")
+        .unwrap();
+    let output = run(data.path(), &["publish", note.to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && said.contains("note.md: left out `tags` of its front matter"), "{said}");
+    let record: Value = serde_json::from_str(&ok(data.path(), &["get", "note.md"])).unwrap();
+    assert_eq!(record["metadata"], serde_json::json!({"title": "Tides", "stars": 4}));
+    assert_eq!((&record["data"]["title"], &record["text"]), (&"Tides".into(), &"Tides\n\nEbb\n\nLow water.".into()));
+}
+
 /// Two files of one name would become one record; both are named, and what to do instead.
 #[test]
 fn two_files_do_not_become_one_record() {
