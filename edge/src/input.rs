@@ -243,7 +243,7 @@ fn parse(text: &str, kind: Format, file: &str, key: &str) -> Result<Input, Input
         Format::Json => (1..).map(Place::Number).zip(json::document(text, file)?).collect(),
         Format::Jsonl => json::lines(text, file)?,
         Format::Markdown => {
-            let (record, unread) = markdown::record(text, key);
+            let (record, unread) = markdown::record(&unix_lines(text), key);
             left_out.extend(unread.into_iter().map(|what| (file.into(), what)));
             whole(record)
         }
@@ -252,11 +252,16 @@ fn parse(text: &str, kind: Format, file: &str, key: &str) -> Result<Input, Input
     Ok(Input { records: found_in(file, records), skipped: Vec::new(), left_out })
 }
 
+/// The same document checked out on another system is the same record.
+fn unix_lines(text: &str) -> String {
+    text.replace("\r\n", "\n")
+}
+
 /// A record of text alone.
 pub fn plain(key: &str, text: &str) -> RecordBody {
     RecordBody {
         key: key.to_owned(),
-        text: text.to_owned(),
+        text: unix_lines(text),
         data: serde_json::Map::new(),
         metadata: serde_json::Map::new(),
         layers: std::collections::BTreeSet::new(),
@@ -356,6 +361,18 @@ mod tests {
         assert_eq!(read_stream("just words", Format::Auto, Some("k")).unwrap().records[0].record.text, "just words");
         assert_eq!(count("\u{feff}[{\"key\":\"a\"},{\"key\":\"b\"}]").unwrap(), 2, "a byte order mark hides nothing");
         assert!(count(" \r\n").unwrap_err().to_string().contains("standard input is empty"));
+    }
+
+    /// One document is one record, whatever ends its lines.
+    #[test]
+    fn line_ends_do_not_matter() {
+        let document = "---\na: b\n---\n# Tide\n\nHigh\nwater\n\n```\none\n\ntwo\n```\n\n<p>\nx\n</p>\n\n| a | b |\n|---|---|\n| c | d |\n";
+        for format in [Format::Markdown, Format::Text] {
+            let record = |text: &str| {
+                serde_json::to_value(&read_stream(text, format, Some("k")).unwrap().records[0].record).unwrap()
+            };
+            assert_eq!(record(&document.replace('\n', "\r\n")), record(document), "{format:?}");
+        }
     }
 
     /// A key that is given is used, or refused where records have their own.

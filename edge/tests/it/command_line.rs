@@ -140,6 +140,20 @@ fn front_matter_becomes_metadata() {
     assert_eq!((&record["data"]["title"], &record["text"]), (&"Tides".into(), &"Tides\n\nEbb\n\nLow water.".into()));
 }
 
+/// A document checked out on Windows is the record that it is elsewhere: publishing it again changes nothing.
+#[test]
+fn line_ends_do_not_matter() {
+    let (data, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let publish = |end: &str| {
+        for name in ["a.txt", "b.md"] {
+            std::fs::write(files.path().join(name), "# Tide\n\n    code\n    more\n".replace('\n', end)).unwrap();
+        }
+        ok(data.path(), &["publish", files.path().to_str().unwrap()])
+    };
+    assert!(publish("\n").contains("(2 changed)"));
+    assert!(publish("\r\n").contains("(0 changed)"));
+}
+
 /// Two files of one name would become one record; both are named, and what to do instead.
 #[test]
 fn two_files_do_not_become_one_record() {
