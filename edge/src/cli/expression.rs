@@ -1,18 +1,22 @@
 //! Filters as people type them: `data.severity >= 7`, `layer = "view:1000"`, `key ^= "CWE-1"`, `data.x exists`.
 
-use anyhow::bail;
 use serde_json::{Value, json};
+
+use super::Misuse;
 
 /// Operators, the longer ones first.
 const OPERATORS: [(&str, &str); 7] =
     [("<=", "lte"), (">=", "gte"), ("!=", "ne"), ("^=", "prefix"), ("=", "eq"), ("<", "lt"), (">", "gt")];
 
 /// The API's filter for what was typed: JSON as it is, or one comparison.
+///
+/// # Errors
+/// [`Misuse`] that says what is missing, and where.
 pub(super) fn parse(text: &str) -> anyhow::Result<Value> {
     let trimmed = text.trim();
     if trimmed.starts_with('{') {
         return serde_json::from_str(trimmed)
-            .map_err(|error| anyhow::anyhow!("the filter {text:?} is not JSON: {error}"));
+            .map_err(|error| Misuse(format!("the filter {text:?} is not JSON: {error}")).into());
     }
     if let Some(field) = trimmed.strip_suffix(" exists") {
         return Ok(json!({ "field": field.trim(), "op": "exists" }));
@@ -22,18 +26,17 @@ pub(super) fn parse(text: &str) -> anyhow::Result<Value> {
         .filter_map(|(sign, op)| Some((trimmed.find(sign)?, std::cmp::Reverse(sign.len()), *sign, *op)))
         .min();
     let Some((at, _, sign, op)) = first else {
-        bail!(
+        return Err(Misuse(format!(
             "the filter {text:?} has no operator; write for instance data.severity >= 7, with one of = != < <= > >= ^= exists"
-        );
+        ))
+        .into());
     };
     let (field, value) =
         (trimmed.get(..at).unwrap_or_default().trim(), trimmed.get(at + sign.len()..).unwrap_or_default().trim());
     if field.is_empty() || value.is_empty() {
         let side = if field.is_empty() { "before" } else { "behind" };
-        bail!(
-            "the filter {text:?} has nothing {side} {sign} (at character {})",
-            text.find(sign).map_or(0, |at| at + 1)
-        );
+        let at = text.find(sign).map_or(0, |at| at + 1);
+        return Err(Misuse(format!("the filter {text:?} has nothing {side} {sign} (at character {at})")).into());
     }
     // A value that is not a JSON number, word or quoted text is taken as text.
     let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));

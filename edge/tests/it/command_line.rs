@@ -235,6 +235,17 @@ fn large_records_are_published() {
     assert!(ok(data.path(), &["publish", file.to_str().unwrap()]).contains("published 64 records (64 changed)"));
 }
 
+/// A filter that cannot be read is a mistake of whoever asks, as an unknown argument is.
+#[test]
+fn an_unreadable_filter_is_asked_wrongly() {
+    let data = tempfile::tempdir().unwrap();
+    for filter in ["data.severity", "data.a >", "{\"all\""] {
+        let output = run(data.path(), &["query", "--filter", filter]);
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && complaint.contains("the filter"), "{filter}: {complaint}");
+    }
+}
+
 /// One folder, one owner: a second node is refused with what to do; commands on the folder go through the node.
 #[test]
 fn a_second_node_is_refused() {
