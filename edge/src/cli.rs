@@ -39,6 +39,18 @@ Examples:
 Without --url, commands work on the folder --data: through the node that serves it if there is one, else directly,
 offline. All of them work without a network; only `sync` talks to another machine.";
 
+const IMPORT_EXAMPLES: &str = "\
+Examples:
+  skerry import notes.jsonl                          what `skerry export -o notes.jsonl` wrote
+  skerry import -p harbour notes.jsonl               into another project
+  skerry import -p cwe cwe2-3.0.0-py3-none-any.whl   the CWE catalogue, from `pip download cwe2==3.0.0`";
+
+const EXPORT_EXAMPLES: &str = "\
+Examples:
+  skerry export -o notes.jsonl                       the project `default`
+  skerry export -p harbour | gzip > harbour.gz       to standard output
+  skerry --url http://127.0.0.1:8787 export -o all.jsonl";
+
 /// A local-first store of semantic context: publish records, find them by meaning, words and filters, sync replicas.
 #[derive(Debug, Parser)]
 #[command(name = "skerry", version, after_help = EXAMPLES, arg_required_else_help = true)]
@@ -106,8 +118,15 @@ enum Command {
     /// version and answer every query the same.
     Sync(transfer::SyncArguments),
     /// Import an export, or the CWE catalogue.
+    ///
+    /// The file is checked before anything of it is stored; one that was cut short or changed is refused. Records that are
+    /// not in it stay. A project that is not there is made, with the export's description.
+    #[command(after_help = IMPORT_EXAMPLES)]
     Import(transfer::ImportArguments),
     /// Export a project as JSON Lines.
+    ///
+    /// A header, a record a line in the order of their keys, and a trailer with their number and a digest.
+    #[command(after_help = EXPORT_EXAMPLES)]
     Export(transfer::ExportArguments),
     /// Show the node, its projects and how far their indexes are.
     Status,

@@ -246,6 +246,14 @@ fn an_unreadable_filter_is_asked_wrongly() {
     }
 }
 
+/// The help of the commands that move files shows how they are used.
+#[test]
+fn help_has_examples() {
+    let data = tempfile::tempdir().unwrap();
+    assert!(ok(data.path(), &["import", "--help"]).contains("skerry import -p cwe"));
+    assert!(ok(data.path(), &["export", "--help"]).contains("skerry export -o"));
+}
+
 /// One folder, one owner: a second node is refused with what to do; commands on the folder go through the node.
 #[test]
 fn a_second_node_is_refused() {
