@@ -120,7 +120,7 @@ enum Command {
     /// Import an export, or the CWE catalogue.
     ///
     /// The file is checked before anything of it is stored; one that was cut short or changed is refused. Records that are
-    /// not in it stay. A project that is not there is made, with the export's description.
+    /// not in it stay, and so does a description that the project has already. A project that is not there is made.
     #[command(after_help = IMPORT_EXAMPLES)]
     Import(transfer::ImportArguments),
     /// Export a project as JSON Lines.

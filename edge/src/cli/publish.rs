@@ -94,16 +94,22 @@ fn gather(arguments: &PublishArguments) -> anyhow::Result<Input> {
     Ok(gathered)
 }
 
-/// Creates the project when it is not there, and says so.
+/// Creates the project when it is not there, and says so. A description that somebody gave it before stays.
 pub(super) fn ensure_project(globals: &Globals, client: &Client, description: &str) -> anyhow::Result<()> {
     let path = format!("/api/v1/projects/{}", segment(&globals.project));
     let known = client.call("GET", "/api/v1/projects", None)?;
-    let exists =
-        known["projects"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == globals.project.as_str()));
-    if !exists || !description.is_empty() {
+    let mut projects = known["projects"].as_array().into_iter().flatten();
+    let existing = projects.find(|one| one["name"] == globals.project.as_str()).map(|one| text(one, "description"));
+    if existing.as_ref().is_none_or(|own| own.is_empty() && !description.is_empty()) {
         client.call("PUT", &path, Some(&json!({ "description": description })))?;
     }
-    if !exists && !globals.json {
+    if globals.json {
+        return Ok(());
+    }
+    if existing.as_ref().is_some_and(|own| !own.is_empty() && !description.is_empty() && own != description) {
+        note(format_args!("the project {} keeps its own description", globals.project));
+    }
+    if existing.is_none() {
         note(format_args!("created the project {}", globals.project));
     }
     Ok(())

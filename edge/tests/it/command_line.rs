@@ -254,6 +254,33 @@ fn help_has_examples() {
     assert!(ok(data.path(), &["export", "--help"]).contains("skerry export -o"));
 }
 
+/// An import describes a project that nobody described; what somebody said of theirs stays.
+#[test]
+fn an_import_keeps_the_description() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let node = Server::start(a.path());
+    let describe = |project: &str, text: &str| {
+        let body = serde_json::json!({"description": text});
+        assert!(matches!(node.request("PUT", &format!("/projects/{project}"), Some(&body)).unwrap().0, 200 | 201));
+    };
+    let description =
+        |project: &str| node.request("GET", &format!("/projects/{project}"), None).unwrap().1["description"].clone();
+    describe("from", "of the export");
+    describe("mine", "my own");
+    describe("bare", "");
+    ok(a.path(), &["publish", "-p", "from", "--text", "one", "--key", "k"]);
+    let file = b.path().join("out.jsonl");
+    let file = file.to_str().unwrap();
+    ok(a.path(), &["export", "-p", "from", "-o", file]);
+    for project in ["mine", "bare", "new"] {
+        ok(a.path(), &["import", "-p", project, file]);
+    }
+    assert_eq!(
+        [description("mine"), description("bare"), description("new")],
+        ["my own", "of the export", "of the export"]
+    );
+}
+
 /// One folder, one owner: a second node is refused with what to do; commands on the folder go through the node.
 #[test]
 fn a_second_node_is_refused() {
