@@ -235,6 +235,18 @@ fn large_records_are_published() {
     assert!(ok(data.path(), &["publish", file.to_str().unwrap()]).contains("published 64 records (64 changed)"));
 }
 
+/// One of several values, without writing the filter as JSON.
+#[test]
+fn a_filter_takes_a_list() {
+    let data = tempfile::tempdir().unwrap();
+    let records = r#"[{"key":"a","layers":["x"]},{"key":"b","layers":["y, z"]},{"key":"c","layers":["w"]}]"#;
+    assert!(pipe(data.path(), &["publish", "-"], records).status.success());
+    let found = ok(data.path(), &["--json", "query", "--filter", "layer in (x, \"y, z\")"]);
+    let found: Value = serde_json::from_str(&found).unwrap();
+    let keys: Vec<&str> = found["hits"].as_array().unwrap().iter().filter_map(|hit| hit["key"].as_str()).collect();
+    assert_eq!(keys, ["a", "b"]);
+}
+
 /// A filter that cannot be read is a mistake of whoever asks, as an unknown argument is.
 #[test]
 fn an_unreadable_filter_is_asked_wrongly() {
