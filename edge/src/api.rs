@@ -1,9 +1,11 @@
 //! The HTTP API under `/api/v1`: one router for the server, the command line and Lambda.
 
 mod admin;
+mod duplicates;
 mod query;
 mod records;
 mod sync;
+mod versions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,7 +96,9 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(records::list, records::publish))
         .routes(routes!(records::get, records::put, records::delete))
         .routes(routes!(records::delete_many))
+        .routes(routes!(versions::versions))
         .routes(routes!(query::query))
+        .routes(routes!(duplicates::duplicates))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
     let (open, open_description) =

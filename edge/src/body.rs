@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use skerry_host::types::{Explanation, TermScore};
 use skerry_sync::{Link, Member, Record, RecordKey};
 use utoipa::ToSchema;
 
@@ -286,6 +287,10 @@ pub struct ProjectStatus {
     pub vectors_pending: Option<usize>,
     /// Bytes of index data; null while the index is not open.
     pub index_bytes: Option<u64>,
+    /// Records of each segment, the live one last; null while the index is not open.
+    pub segments: Option<Vec<u32>>,
+    /// A segment is being sealed in the background.
+    pub sealing: Option<bool>,
 }
 
 /// With whom to sync, and what.
@@ -332,17 +337,27 @@ pub struct ProjectSyncReport {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct QueryBody {
-    /// What to look for: words for keyword search, meaning for vector search. 1 to 8,192 characters.
+    /// What to look for, as plain text: words for keyword search, meaning for vector search. 1 to 8,192 characters.
     #[serde(default)]
     pub text: Option<String>,
+    /// What to look for, in the query language (docs/query-language.md): words, "phrases", field:value, -minus.
+    #[serde(default)]
+    pub query: Option<String>,
     /// A vector to use instead of the text's own: 384 finite numbers.
     #[serde(default)]
     pub vector: Option<Vec<f32>>,
+    /// A record's key: find others like it, by its vector.
+    #[serde(default)]
+    pub like: Option<String>,
     /// How many hits at most, 1 to 1,000; 10 when absent.
     #[serde(default)]
     pub k: Option<u32>,
+    /// Hits to leave out before the first, at most 10,000: `next_offset` of the page before. Give its `version` too, and pages
+    /// fit together whatever is written meanwhile.
+    #[serde(default)]
+    pub offset: Option<u32>,
     /// Only records that pass: `{"all": [..]}`, `{"any": [..]}`, `{"not": ..}` or
-    /// `{"field": "data.x", "op": "eq", "value": ..}`.
+    /// `{"field": "data.x", "op": "eq", "value": ..}`; operators are eq, in, lt, lte, gt, gte, prefix, matches, exists.
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub filter: Option<Value>,
@@ -352,6 +367,54 @@ pub struct QueryBody {
     /// How keyword and vector scores become one; convex with vector weight 0.8 when absent.
     #[serde(default)]
     pub fusion: Option<FusionBody>,
+    /// Answer as of this version of the project (64 hex digits).
+    #[serde(default)]
+    pub version: Option<String>,
+    /// Least cosine similarity of a hit, -1 to 1.
+    #[serde(default)]
+    pub similarity_min: Option<f32>,
+    /// Prefer hits that differ from those before them: 0 for the plain order, up to 1 (maximal marginal relevance).
+    #[serde(default)]
+    pub diversity: Option<f32>,
+    /// Keep only the best hits of each value of a field.
+    #[serde(default)]
+    pub group: Option<GroupBody>,
+    /// Say where each score comes from.
+    #[serde(default)]
+    pub explain: bool,
+    /// Show the part of each text with the query's words; `{}` for the usual length.
+    #[serde(default)]
+    pub highlight: Option<HighlightBody>,
+    /// Breadth of the graph search in large projects (ef_search), up to 4,096; more finds more of the true nearest.
+    #[serde(default)]
+    pub ef: Option<u32>,
+    /// Look at every vector: the exact answer in large projects, more slowly.
+    #[serde(default)]
+    pub exact: bool,
+}
+
+/// How to group hits.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct GroupBody {
+    /// The field, for instance `data.source`; records without it are a group of their own.
+    pub field: String,
+    /// Hits of each group at most; 1 when absent.
+    #[serde(default = "one_hit")]
+    pub size: u32,
+}
+
+fn one_hit() -> u32 {
+    1
+}
+
+/// How to highlight.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct HighlightBody {
+    /// Bytes of the part at most, at least 16; 240 when absent.
+    #[serde(default)]
+    pub bytes: Option<u32>,
 }
 
 /// What to search with.
@@ -390,6 +453,11 @@ pub struct Answer {
     pub version: String,
     /// Records that passed the filter (all of them without one).
     pub candidates: u32,
+    /// The project is large and its graph was walked: one of the best may have been missed. Set `exact` to rule that out.
+    #[serde(skip_serializing_if = "is_false")]
+    pub approximate: bool,
+    /// `offset` of the next page; null when this is the last.
+    pub next_offset: Option<u32>,
     /// Records whose vector is still being computed, which vector search cannot find yet; absent when there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vectors_pending: Option<usize>,
@@ -410,6 +478,139 @@ pub struct HitBody {
     /// BM25 score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyword_score: Option<f32>,
+    /// The value of the field that was grouped by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub group: Option<Value>,
+    /// Where the score comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<ExplanationBody>,
+    /// The part of the text with the query's words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub highlight: Option<Highlight>,
     /// The record itself.
     pub record: RecordBody,
+}
+
+/// Where a score comes from: the two parts add up to it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ExplanationBody {
+    /// The vector's part: its weight times the normalised cosine, or its share by rank.
+    pub vector_part: f32,
+    /// The keywords' part.
+    pub keyword_part: f32,
+    /// Position by vector, from 1, with reciprocal rank fusion.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vector_rank: Option<u32>,
+    /// Position by keywords.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keyword_rank: Option<u32>,
+    /// The terms of the query that the record has; their scores add up to `keyword_score`.
+    pub terms: Vec<TermBody>,
+}
+
+/// A term's part in a keyword score.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct TermBody {
+    /// The term as it is indexed: lower case, stemmed.
+    pub term: String,
+    /// How often the record has it.
+    pub count: u32,
+    /// Inverse document frequency.
+    pub idf: f32,
+    /// What it adds to the keyword score.
+    pub score: f32,
+}
+
+impl From<Explanation> for ExplanationBody {
+    fn from(explanation: Explanation) -> Self {
+        let Explanation { vector_part, keyword_part, vector_rank, keyword_rank, terms } = explanation;
+        let term = |TermScore { term, count, idf, score }| TermBody { term, count, idf, score };
+        ExplanationBody {
+            vector_part,
+            keyword_part,
+            vector_rank,
+            keyword_rank,
+            terms: terms.into_iter().map(term).collect(),
+        }
+    }
+}
+
+/// A part of a text in pieces; put together they are the part.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Highlight {
+    /// The pieces in order.
+    pub fragments: Vec<Fragment>,
+    /// Text stands before it.
+    pub cut_before: bool,
+    /// Text stands behind it.
+    pub cut_after: bool,
+}
+
+/// A piece of text.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Fragment {
+    /// The piece.
+    pub text: String,
+    /// It is a word of the query.
+    #[serde(rename = "match")]
+    pub is_match: bool,
+}
+
+/// The versions of a project, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Versions {
+    /// The first is the version of now.
+    pub versions: Vec<VersionEntry>,
+}
+
+/// A version that a project had.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct VersionEntry {
+    /// Its name.
+    pub version: String,
+    /// Position of the last change in this node's change feed then.
+    pub sequence: u64,
+    /// When this node wrote it, in milliseconds since 1970; null when other replicas brought it.
+    pub time_ms: Option<i64>,
+}
+
+/// What counts as near, and where to go on.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DuplicatesBody {
+    /// Least cosine similarity of a pair, 0.5 to 1; 0.95 when absent.
+    #[serde(default)]
+    pub similarity_min: Option<f32>,
+    /// Records to examine in this request, at most 5,000; 1,000 when absent.
+    #[serde(default)]
+    pub limit: Option<usize>,
+    /// Go on behind this key: `next` of the answer before.
+    #[serde(default)]
+    pub after: Option<String>,
+}
+
+/// Near-duplicates among the examined records and all others, most similar first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Duplicates {
+    /// Each pair once, under its first key; at most 20 for each record.
+    pub pairs: Vec<Pair>,
+    /// Records examined.
+    pub examined: usize,
+    /// Pass it as `after` for the next part; null when all are examined.
+    pub next: Option<String>,
+}
+
+/// Two records that say almost the same.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Pair {
+    /// Their keys, ascending.
+    pub keys: [String; 2],
+    /// Cosine similarity.
+    pub similarity: f32,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }

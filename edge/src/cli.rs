@@ -5,6 +5,7 @@
 mod client;
 mod expression;
 mod publish;
+mod search;
 mod show;
 mod transfer;
 
@@ -21,12 +22,21 @@ use serde_json::Value;
 use crate::api::ApiConfig;
 use crate::auth::{self, ApiKeys};
 use crate::logging;
-use crate::node::{Node, NodeConfig};
+use crate::node::{Node, NodeConfig, SEAL_AFTER};
 use crate::serve::{self, ServeConfig};
 use client::{Client, Refused};
 
 /// How long a stopping node waits for work in the background.
 const SHUTDOWN_MAX: Duration = Duration::from_secs(3);
+
+const QUERY_EXAMPLES: &str = "\
+Examples:
+  skerry query \"when is the tide high\"                      meaning and words
+  skerry query 'injection \"prepared statement\" -java'       a phrase that must stand there, a word that must not
+  skerry query 'overflow severity:>=7 layer:(web, mobile)'    fields; x means data.x
+  skerry query --like CWE-79 --min-similarity 0.6             records like this one
+  skerry query tide --group-by data.source --explain          the best of each source, with reasons
+  skerry query tide --at VERSION                              as it was, see `skerry versions`";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -100,7 +110,16 @@ enum Command {
     /// Everything is read and checked before anything is sent. When this ends without an error, everything is on disk.
     Publish(publish::PublishArguments),
     /// Find records by meaning, words and filters.
-    Query(show::QueryArguments),
+    #[command(after_help = QUERY_EXAMPLES)]
+    Query(search::QueryArguments),
+    /// List the versions that the project had on this replica, newest first; each can be asked with `query --at`.
+    Versions {
+        /// Versions at most, 1 to 1000.
+        #[arg(long, default_value_t = 20)]
+        limit: usize,
+    },
+    /// List pairs of records that say almost the same.
+    Duplicates(search::DuplicatesArguments),
     /// Print a record as JSON.
     Get {
         /// Its key.
@@ -150,7 +169,7 @@ impl Globals {
             None => default_data_dir()?,
         };
         let embedder_instances = embedders.unwrap_or_else(cores);
-        Ok(NodeConfig { data_dir, components_dir: self.components.clone(), embedder_instances })
+        Ok(NodeConfig { data_dir, components_dir: self.components.clone(), embedder_instances, seal_after: SEAL_AFTER })
     }
 
     fn client(&self) -> anyhow::Result<Client> {
@@ -186,7 +205,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
     match arguments.command {
         Command::Serve(serve) => serve_node(&globals, &serve),
         Command::Publish(publish) => publish::publish(&globals, &publish),
-        Command::Query(query) => show::query(&globals, &query),
+        Command::Query(query) => search::query(&globals, &query),
+        Command::Versions { limit } => search::versions(&globals, limit),
+        Command::Duplicates(arguments) => search::duplicates(&globals, &arguments),
         Command::Get { key } => show::get(&globals, &key),
         Command::Delete { keys } => show::delete(&globals, &keys),
         Command::Sync(sync) => transfer::sync(&globals, &sync),

@@ -9,3 +9,9 @@ pub fn now() -> Timestamp {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp(i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX))
 }
+
+/// A time for people: `2026-11-21T08:30:00Z`. None when it is beyond what calendars know.
+pub fn format_ms(milliseconds: i64) -> Option<String> {
+    let time = time::OffsetDateTime::from_unix_timestamp(milliseconds.div_euclid(1_000)).ok()?;
+    time.format(&time::format_description::well_known::Rfc3339).ok()
+}

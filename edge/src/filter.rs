@@ -14,7 +14,7 @@ pub const NODES_MAX: usize = 1_000;
 pub const DEPTH_MAX: usize = 32;
 
 const FORMS: &str = "a filter is {\"all\": [..]}, {\"any\": [..]}, {\"not\": {..}} or {\"field\": \"data.x\", \"op\": \"eq\", \"value\": ..}";
-const OPERATORS: &str = "eq, in, lt, lte, gt, gte, prefix, exists";
+const OPERATORS: &str = "eq, in, lt, lte, gt, gte, prefix, matches, exists";
 const FIELDS: &str = "key, layer, link.type, link.key, data.<name>.<name>…, metadata.<name>…";
 
 /// The nodes of a filter, children before their parents, the root last.
@@ -64,12 +64,18 @@ fn condition(object: &Map<String, Value>, at: &str) -> Result<Condition, Problem
     let Some(Value::String(path)) = object.get("field") else {
         return Err(invalid(at, &format!("`field` names what to test, as text: {FIELDS}")));
     };
-    check_path(path, at)?;
     let op = match object.get("op") {
         None => "eq",
         Some(Value::String(op)) => op.as_str(),
         Some(_) => return Err(invalid(at, &format!("`op` is one of {OPERATORS}"))),
     };
+    // The text of a record is no field: it can be long, and only its words are indexed.
+    if path == "text" && op != "matches" {
+        return Err(invalid(at, "`text` can only be tested with the operator `matches`"));
+    }
+    if path != "text" {
+        check_path(path, at)?;
+    }
     let value = object.get("value");
     Ok(Condition { path: path.clone(), comparison: comparison(op, value, at)? })
 }
@@ -92,6 +98,10 @@ fn comparison(op: &str, value: Option<&Value>, at: &str) -> Result<Comparison, P
         "prefix" => match needed()? {
             Value::String(prefix) => Comparison::Prefix(prefix.clone()),
             _ => return Err(invalid(at, "`prefix` needs text as `value`")),
+        },
+        "matches" => match needed()? {
+            Value::String(words) if !words.trim().is_empty() => Comparison::Words(words.clone()),
+            _ => return Err(invalid(at, "`matches` needs words as `value`")),
         },
         "exists" if value.is_none() => Comparison::Exists,
         "exists" => return Err(invalid(at, "`exists` takes no `value`; wrap it in {\"not\": ..} for absent fields")),
@@ -121,6 +131,34 @@ fn leaf(value: &Value) -> Option<Scalar> {
         Value::Number(value) => value.as_f64().map(Scalar::Number),
         Value::String(value) => Some(Scalar::Text(value.clone())),
         Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// The filter that both filters pass; either may be empty.
+pub fn both(mut first: Vec<FilterNode>, second: Vec<FilterNode>) -> Vec<FilterNode> {
+    if first.is_empty() || second.is_empty() {
+        return if first.is_empty() { second } else { first };
+    }
+    let shift = first.len() as u32;
+    let moved = |children: Vec<u32>| children.into_iter().map(|child| child + shift).collect();
+    first.extend(second.into_iter().map(|node| match node {
+        FilterNode::All(children) => FilterNode::All(moved(children)),
+        FilterNode::Any(children) => FilterNode::Any(moved(children)),
+        FilterNode::Negate(child) => FilterNode::Negate(child + shift),
+        FilterNode::Condition(condition) => FilterNode::Condition(condition),
+    }));
+    let last = first.len() as u32 - 1;
+    first.push(FilterNode::All(vec![shift - 1, last]));
+    first
+}
+
+/// A value of a field as JSON.
+pub fn to_json(value: Scalar) -> Value {
+    match value {
+        Scalar::Null => Value::Null,
+        Scalar::Boolean(value) => Value::Bool(value),
+        Scalar::Number(value) => serde_json::json!(value),
+        Scalar::Text(text) => Value::String(text),
     }
 }
 
@@ -214,10 +252,23 @@ mod tests {
             json!({"field": "data.a", "op": "in", "value": 1}),
             json!({"field": "data.a", "op": "prefix", "value": 1}),
             json!({"field": "data.a", "op": "exists", "value": true}),
+            json!({"field": "data.a", "op": "matches", "value": " "}),
+            json!({"field": "text", "op": "eq", "value": "tide"}),
             json!({"field": "data.a", "value": 1, "boost": 2}),
         ] {
             assert_eq!(refused(&wrong)["status"], 400, "{wrong}");
         }
+    }
+
+    /// Joining shifts the second filter's children behind the first's.
+    #[test]
+    fn filters_join() {
+        let one = parse(&json!({"not": {"field": "layer", "value": "a"}})).unwrap();
+        let two = parse(&json!({"any": [{"field": "layer", "value": "b"}, {"field": "layer", "value": "c"}]})).unwrap();
+        let joined = both(one.clone(), two);
+        assert!(matches!(&joined[4], FilterNode::Any(children) if children == &[2, 3]));
+        assert!(matches!(&joined[5], FilterNode::All(children) if children == &[1, 4]));
+        assert_eq!(both(one.clone(), Vec::new()), one);
     }
 
     /// A hostile filter must not overflow the stack or flood the component.

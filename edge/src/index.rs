@@ -1,17 +1,28 @@
-//! A project's search index: one live segment that follows the replica's change feed.
+//! A project's search index: sealed segments for what lies still, a live one for what is fresh.
 //!
-//! The index is derived. It starts empty, reads the feed from the beginning, and is thrown away and read again when a
-//! component call fails half-way. Records whose vector is not in the replica's cache become findable by keyword at
-//! once and by vector when their text has been embedded; both steps go through [`ProjectIndex::catch_up`].
+//! The index is derived from the replica's change feed. Every segment covers a range of the feed: it holds the records whose
+//! last change lies in that range. The live segment covers the end of the feed and takes each write at once; when it has
+//! grown, background work seals it into a snapshot, together with the smaller segments before it ([`sealing`]). At the start
+//! the sealed segments are mapped and only the end of the feed is read. Whatever is missing, damaged or of another model
+//! is read from the feed again; vectors come from the replica's cache, so nothing is embedded twice.
+//!
+//! Each core has a reader of its own, an instance of every segment, so that queries run side by side.
+
+mod reader;
+mod sealing;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use skerry_host::types::{Document, Request, Response, Stats};
+use skerry_host::types::{Document, Excerpt, Parsed, Request, Response, SyntaxError};
 use skerry_host::{CallError, Component, Embedder, Engine, Limits, QueryError, Segment};
-use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, Version, WriteError};
+use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, VersionInfo, WriteError};
 
 use crate::filter;
+use reader::{Position, Reader};
+use sealing::{Sealed, SealedSegments};
 
 /// Changes read from the feed at a time.
 const FEED_PAGE: usize = 1_000;
@@ -59,6 +70,16 @@ pub struct Sources {
     pub engine: Engine,
     /// The query component.
     pub query: Component,
+    /// The same as WebAssembly, for baking; read when it is needed.
+    pub query_wasm: PathBuf,
+    /// SHA-256 of that: segments of another component are not used.
+    pub query_sha256: String,
+    /// Where sealed segments are kept.
+    pub index_dir: PathBuf,
+    /// Queries that run side by side.
+    pub readers: usize,
+    /// Changes after which the live segment is sealed.
+    pub seal_after: usize,
     /// Limits of a segment.
     pub limits: Limits,
 }
@@ -70,8 +91,12 @@ pub struct Progress {
     pub sequence: u64,
     /// Records that vector search does not find yet.
     pub vectors_pending: usize,
-    /// Sizes of the segment.
-    pub stats: Stats,
+    /// Bytes of index data of one reader; sealed segments are shared by all.
+    pub bytes: u64,
+    /// Documents of each segment, the live one last.
+    pub segments: Vec<u32>,
+    /// A segment is being sealed in the background.
+    pub sealing: bool,
 }
 
 /// A query's answer and the version that was asked.
@@ -79,34 +104,62 @@ pub struct Progress {
 pub struct Answered {
     /// The component's answer.
     pub response: Response,
-    /// The version of the project that the segment held.
-    pub version: Version,
+    /// The version of the project that the segments held.
+    pub version: String,
     /// Records that vector search did not find yet.
     pub vectors_pending: usize,
+    /// Records as they were, for an answer at an earlier version: those that have changed since.
+    pub past: Option<Arc<BTreeMap<String, Option<Record>>>>,
 }
 
 /// The index of one project.
 #[derive(Debug)]
 pub struct ProjectIndex {
     project: ProjectName,
+    sealed: SealedSegments,
     /// Held by whoever reads the feed, so that two do not apply the same change; never while a query waits for it.
     feeding: Mutex<()>,
+    /// Where the feed is read to, and what has no vector yet. None before the first use and after a failure.
     state: Mutex<Option<State>>,
+    readers: Vec<Mutex<Option<Reader>>>,
+    next_reader: AtomicUsize,
+    past: Mutex<Option<PastView>>,
 }
 
 #[derive(Debug)]
 struct State {
-    segment: Segment,
-    sequence: u64,
-    version: Version,
+    position: Position,
     /// Keys whose vector is not there yet.
     pending: BTreeMap<String, u64>,
+    /// Changes since the last sealing.
+    unsealed: usize,
+}
+
+/// An earlier version, kept for whoever turns its pages.
+#[derive(Debug)]
+struct PastView {
+    version: String,
+    /// The feed's position when it was made.
+    sequence: u64,
+    keys: Vec<String>,
+    records: Arc<BTreeMap<String, Option<Record>>>,
+    segment: Segment,
 }
 
 impl ProjectIndex {
     /// An index that has read nothing yet.
-    pub fn new(project: ProjectName) -> Self {
-        ProjectIndex { project, feeding: Mutex::new(()), state: Mutex::new(None) }
+    pub fn new(project: ProjectName, sources: &Sources) -> Self {
+        let sealed = SealedSegments::new(&project, sources);
+        let readers = (0..sources.readers.max(1)).map(|_| Mutex::new(None)).collect();
+        ProjectIndex {
+            project,
+            sealed,
+            feeding: Mutex::new(()),
+            state: Mutex::new(None),
+            readers,
+            next_reader: AtomicUsize::new(0),
+            past: Mutex::new(None),
+        }
     }
 
     /// Makes every change up to now findable, embedding what the cache lacks.
@@ -122,7 +175,7 @@ impl ProjectIndex {
     /// Makes every change up to now findable by keyword and filter, and by vector where the cache has it.
     fn refresh(&self, sources: &Sources) -> Result<(), IndexError> {
         let current = sources.replica.sequence(&self.project)?;
-        if lock(&self.state).as_ref().is_some_and(|state| state.sequence >= current) {
+        if lock(&self.state).as_ref().is_some_and(|state| state.position.sequence >= current) {
             return Ok(());
         }
         let _feeding = lock(&self.feeding);
@@ -135,21 +188,69 @@ impl ProjectIndex {
     /// What the replica or the component answered.
     pub fn query(&self, sources: &Sources, request: &Request) -> Result<Answered, IndexError> {
         self.refresh(sources)?;
-        let mut guard = lock(&self.state);
-        let Some(state) = guard.as_mut() else {
-            return Err(QueryError::Invalid("The index is being rebuilt; ask again.".to_owned()).into());
-        };
-        match state.segment.query(request) {
-            Ok(response) => {
-                Ok(Answered { response, version: state.version.clone(), vectors_pending: state.pending.len() })
-            }
-            Err(error) => {
-                if state.segment.is_poisoned() {
-                    *guard = None;
-                }
-                Err(error.into())
-            }
+        let (response, position) = self.with_reader(|reader| {
+            let response = reader.query(request, None)?;
+            Ok((response, reader.position().clone()))
+        })?;
+        let vectors_pending = lock(&self.state).as_ref().map_or(0, |state| state.pending.len());
+        Ok(Answered { response, version: position.version, vectors_pending, past: None })
+    }
+
+    /// Answers a query as of an earlier version of the project. Costs as much as has changed since.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownVersion`] when this replica has not seen the version; what the replica or a component answered.
+    pub fn query_at(&self, sources: &Sources, version: &str, request: &Request) -> Result<Answered, IndexError> {
+        // Nothing may move between looking at the past and asking: whoever writes waits for this query.
+        let _feeding = lock(&self.feeding);
+        self.read_feed(sources)?;
+        let mut past = lock(&self.past);
+        let sequence = sources.replica.sequence(&self.project)?;
+        if past.as_ref().is_none_or(|past| past.version != version || past.sequence != sequence) {
+            *past = None;
+            *past = Some(self.look_back(sources, version, sequence)?);
         }
+        let Some(view) = past.as_mut() else { return Err(being_rebuilt()) };
+        let answer = self.with_reader(|reader| reader.query(request, Some((&mut view.segment, &view.keys))));
+        let records = Arc::clone(&view.records);
+        if answer.is_err() {
+            *past = None;
+        }
+        Ok(Answered { response: answer?, version: version.to_owned(), vectors_pending: 0, past: Some(records) })
+    }
+
+    /// A segment of the records that have changed since a version, as they were then.
+    fn look_back(&self, sources: &Sources, version: &str, sequence: u64) -> Result<PastView, IndexError> {
+        let past = sources.replica.past(&self.project, version)?;
+        let mut segment = Segment::new(&sources.engine, &sources.query, sources.limits)?;
+        let then: Vec<&Record> = past.changed.iter().filter_map(|(_, record)| record.as_ref()).collect();
+        for records in then.chunks(EMBED_PAGE) {
+            let documents = embedded(sources, records)?;
+            segment.upsert(documents)?;
+        }
+        let keys = past.changed.iter().map(|(key, _)| key.as_str().to_owned()).collect();
+        let records = past.changed.into_iter().map(|(key, record)| (key.as_str().to_owned(), record)).collect();
+        Ok(PastView { version: version.to_owned(), sequence, keys, records: Arc::new(records), segment })
+    }
+
+    /// Reads a query of the query language.
+    ///
+    /// # Errors
+    /// The inner error is the writer's and points at a character.
+    pub fn parse(&self, sources: &Sources, query: &str) -> Result<Result<Parsed, SyntaxError>, IndexError> {
+        self.refresh(sources)?;
+        self.with_reader(|reader| Ok(reader.live().parse(query)?))
+    }
+
+    /// The parts of texts that best show why a query found them.
+    ///
+    /// # Errors
+    /// What the component answered.
+    pub fn excerpts(&self, texts: &[&str], query: &str, bytes_max: u32) -> Result<Vec<Excerpt>, IndexError> {
+        self.with_reader(|reader| {
+            let excerpt = |text: &&str| Ok(reader.live().excerpt(text, query, bytes_max)?);
+            texts.iter().map(excerpt).collect()
+        })
     }
 
     /// How far the index is; none before anybody asked it anything.
@@ -157,92 +258,111 @@ impl ProjectIndex {
     /// # Errors
     /// What the component answered.
     pub fn progress(&self) -> Result<Option<Progress>, IndexError> {
-        let mut guard = lock(&self.state);
-        let Some(state) = guard.as_mut() else { return Ok(None) };
-        let stats = state.segment.describe()?;
-        Ok(Some(Progress { sequence: state.sequence, vectors_pending: state.pending.len(), stats }))
+        let (sequence, vectors_pending) = match lock(&self.state).as_ref() {
+            Some(state) => (state.position.sequence, state.pending.len()),
+            None => return Ok(None),
+        };
+        let (bytes, segments) = self.with_reader(Reader::sizes)?;
+        Ok(Some(Progress { sequence, vectors_pending, bytes, segments, sealing: self.sealed.is_busy() }))
+    }
+
+    /// Runs `work` with a reader that is free, or the next one to become free. A reader whose component failed is dropped with
+    /// the whole state, and made again from the feed.
+    fn with_reader<T>(&self, work: impl FnOnce(&mut Reader) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let start = self.next_reader.fetch_add(1, Ordering::Relaxed);
+        let count = self.readers.len();
+        let mut order = (0..count).filter_map(|step| self.readers.get((start + step) % count));
+        let free = order.clone().find_map(|reader| reader.try_lock().ok());
+        let Some(mut guard) = free.or_else(|| order.next().map(lock)) else { return Err(being_rebuilt()) };
+        let Some(reader) = guard.as_mut() else { return Err(being_rebuilt()) };
+        let outcome = work(reader);
+        let poisoned = reader.is_poisoned();
+        drop(guard);
+        if poisoned {
+            *lock(&self.state) = None;
+        }
+        outcome
     }
 
     /// Applies the feed page by page. The caller holds `feeding`.
     fn read_feed(&self, sources: &Sources) -> Result<(), IndexError> {
         loop {
             let since = self.position(sources)?;
-            // The version is read before the changes: what it names is then at least what the segment holds after the last page.
-            let version = sources.replica.version(&self.project)?;
+            // The version is read before the changes: what it names is then at least what the segments hold after the last page.
+            let version = current_version(sources, &self.project)?;
             let changes = sources.replica.changes(&self.project, since, FEED_PAGE)?;
             let Some(last) = changes.last().map(|change| change.sequence) else {
-                if let Some(state) = lock(&self.state).as_mut() {
-                    state.version = version;
+                let position = Position { sequence: since, version: version.version };
+                if lock(&self.state).as_ref().is_some_and(|state| state.position != position) {
+                    self.change(|reader| {
+                        reader.moved(position.clone());
+                        Ok(())
+                    })?;
+                    if let Some(state) = lock(&self.state).as_mut() {
+                        state.position = position;
+                    }
                 }
                 return Ok(());
             };
             let keys: Vec<RecordKey> = changes.iter().map(|change| change.key.clone()).collect();
             let records = sources.replica.get_many(&self.project, &keys)?;
-            let mut removed = Vec::new();
-            let mut present = Vec::new();
-            for (key, record) in keys.into_iter().zip(records) {
-                match record {
-                    Some(record) => present.push(record),
-                    None => removed.push(key.as_str().to_owned()),
-                }
-            }
-            self.apply(sources, &present, &removed, last, version)?;
+            let position = Position { sequence: last, version: version.version };
+            self.apply(sources, &keys, records, &position)?;
         }
     }
 
-    /// The position that the segment is at, made anew when there is none.
+    /// The position that the segments are at; they are opened when there are none.
     fn position(&self, sources: &Sources) -> Result<u64, IndexError> {
-        let mut guard = lock(&self.state);
-        if let Some(state) = guard.as_ref() {
-            return Ok(state.sequence);
+        if let Some(state) = lock(&self.state).as_ref() {
+            return Ok(state.position.sequence);
         }
-        let segment = Segment::new(&sources.engine, &sources.query, sources.limits)?;
-        let version = sources.replica.version(&self.project)?;
-        *guard = Some(State { segment, sequence: 0, version, pending: BTreeMap::new() });
-        Ok(0)
+        let sealed = self.sealed.open(sources, &self.project)?;
+        let version = current_version(sources, &self.project)?.version;
+        let position = Position { sequence: sealed.last().map_or(0, |last| last.to), version };
+        let stale = sealing::stale_keys(sources, &self.project, &sealed)?;
+        for slot in &self.readers {
+            let reader = Reader::open(sources, &sealed, &stale, position.clone())?;
+            *lock(slot) = Some(reader);
+        }
+        let sequence = position.sequence;
+        *lock(&self.state) = Some(State { position, pending: BTreeMap::new(), unsealed: 0 });
+        Ok(sequence)
     }
 
     fn apply(
         &self,
         sources: &Sources,
-        records: &[Record],
-        removed: &[String],
-        sequence: u64,
-        version: Version,
+        keys: &[RecordKey],
+        records: Vec<Option<Record>>,
+        position: &Position,
     ) -> Result<(), IndexError> {
-        let model = &sources.embedder.model().id;
-        let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-        let vectors = sources.replica.vectors(model, &texts)?;
+        let present: Vec<Record> = records.into_iter().flatten().collect();
+        let texts: Vec<&str> = present.iter().map(|record| record.text.as_str()).collect();
+        let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
         let mut pending = Vec::new();
-        let mut documents = Vec::with_capacity(records.len());
-        for (record, vector) in records.iter().zip(vectors) {
+        let mut documents = Vec::with_capacity(present.len());
+        for (record, vector) in present.iter().zip(vectors) {
             if vector.is_none() && !record.text.is_empty() {
                 pending.push(record.key.as_str().to_owned());
             }
             documents.push(document(record, vector));
         }
-        self.change(|state| {
-            for document in &documents {
-                state.pending.remove(&document.key);
-            }
-            state.segment.upsert(documents)?;
-            for key in removed {
+        let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
+        self.change(|reader| reader.apply(&keys, documents.clone(), position.clone()))?;
+        if let Some(state) = lock(&self.state).as_mut() {
+            for key in &keys {
                 state.pending.remove(key);
             }
-            if !removed.is_empty() {
-                state.segment.remove(removed)?;
-            }
-            state.pending.extend(pending.into_iter().map(|key| (key, sequence)));
-            state.sequence = sequence;
-            state.version = version;
-            Ok(())
-        })
+            state.pending.extend(pending.into_iter().map(|key| (key, position.sequence)));
+            state.unsealed += keys.len();
+            state.position = position.clone();
+        }
+        Ok(())
     }
 
     /// Embeds what the cache lacks, page by page; queries go on meanwhile. The caller holds `feeding`, so the records
-    /// in the segment cannot change under it.
+    /// in the segments cannot change under it.
     fn embed_pending(&self, sources: &Sources) -> Result<(), IndexError> {
-        let model = sources.embedder.model().id.clone();
         loop {
             let keys: Vec<RecordKey> = match lock(&self.state).as_ref() {
                 Some(state) => {
@@ -255,35 +375,134 @@ impl ProjectIndex {
             }
             let found = sources.replica.get_many(&self.project, &keys)?;
             let records: Vec<Record> = found.into_iter().flatten().collect();
-            let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            let embeddings = sources.embedder.embed(&texts)?;
-            let entries: Vec<(&str, &[f32])> =
-                texts.iter().copied().zip(embeddings.iter().map(|embedding| embedding.vector.as_slice())).collect();
-            sources.replica.put_vectors(&model, &entries)?;
-            let documents: Vec<Document> = records
-                .iter()
-                .zip(&embeddings)
-                .map(|(record, embedding)| document(record, Some(embedding.vector.clone())))
-                .collect();
-            self.change(|state| {
+            let documents = embedded(sources, &records.iter().collect::<Vec<_>>())?;
+            self.change(|reader| Ok(reader.live().upsert(documents.clone())?))?;
+            if let Some(state) = lock(&self.state).as_mut() {
                 for key in &keys {
                     state.pending.remove(key.as_str());
                 }
-                Ok(state.segment.upsert(documents)?)
-            })?;
+            }
         }
     }
 
-    /// Changes the state; drops it when the component failed, so that the next reader starts from the feed again.
-    fn change(&self, change: impl FnOnce(&mut State) -> Result<(), IndexError>) -> Result<(), IndexError> {
-        let mut guard = lock(&self.state);
-        let Some(state) = guard.as_mut() else { return Ok(()) };
-        let outcome = change(state);
+    /// Changes every reader; drops all state when a component failed, so that the next one starts from the feed again.
+    fn change(&self, change: impl Fn(&mut Reader) -> Result<(), IndexError> + Sync) -> Result<(), IndexError> {
+        let one = |slot: &Mutex<Option<Reader>>| lock(slot).as_mut().map_or(Ok(()), &change);
+        let outcome = std::thread::scope(|scope| {
+            let mut slots = self.readers.iter();
+            let first = slots.next();
+            let others: Vec<_> = slots.map(|slot| scope.spawn(move || one(slot))).collect();
+            let first = first.map_or(Ok(()), one);
+            let joined = others.into_iter().map(|other| other.join().unwrap_or_else(|_| Err(being_rebuilt())));
+            joined.fold(first, Result::and)
+        });
         if outcome.is_err() {
-            *guard = None;
+            *lock(&self.state) = None;
         }
         outcome
     }
+
+    /// Seals the live segment if it has grown enough; long work, for a thread of its own. Answers whether it did.
+    ///
+    /// # Errors
+    /// What the replica or a component answered; the index is as before then.
+    pub fn seal(&self, sources: &Sources) -> Result<bool, IndexError> {
+        let Some(_busy) = self.sealed.begin() else { return Ok(false) };
+        if !self.has_grown(sources) {
+            return Ok(false);
+        }
+        let now = current_version(sources, &self.project)?;
+        let Some(plan) = self.sealed.plan(sources, &self.project, &now)? else { return Ok(false) };
+        let new = self.sealed.bake(sources, &self.project, &plan)?;
+        self.install(sources, new, &plan.now)?;
+        Ok(true)
+    }
+
+    /// Whether sealing would do something.
+    pub fn wants_sealing(&self, sources: &Sources) -> bool {
+        !self.sealed.is_busy() && self.has_grown(sources)
+    }
+
+    /// Enough has changed since the last sealing, and every vector is there.
+    fn has_grown(&self, sources: &Sources) -> bool {
+        let state = lock(&self.state);
+        state.as_ref().is_some_and(|state| state.pending.is_empty() && state.unsealed >= sources.seal_after)
+    }
+
+    /// Puts a new segment in the place of those that it covers. Whoever writes waits; queries wait for a reader at most as long
+    /// as it takes to read what was written while the segment was baked.
+    fn install(&self, sources: &Sources, new: Option<Sealed>, at: &VersionInfo) -> Result<(), IndexError> {
+        let _feeding = lock(&self.feeding);
+        self.read_feed(sources)?;
+        let Some(position) = lock(&self.state).as_ref().map(|state| state.position.clone()) else { return Ok(()) };
+        let (mut documents, mut fresh) = (Vec::new(), Vec::new());
+        let mut since = at.sequence;
+        loop {
+            let changes = sources.replica.changes(&self.project, since, FEED_PAGE)?;
+            let Some(last) = changes.last().map(|change| change.sequence) else { break };
+            // What was published after this index last read the feed comes with its next reading.
+            let keys: Vec<RecordKey> = changes
+                .into_iter()
+                .filter(|change| change.sequence <= position.sequence)
+                .map(|change| change.key)
+                .collect();
+            let records: Vec<Record> = sources.replica.get_many(&self.project, &keys)?.into_iter().flatten().collect();
+            let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+            let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
+            documents.extend(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)));
+            fresh.extend(keys.iter().map(|key| key.as_str().to_owned()));
+            since = last;
+        }
+        let segments = self.sealed.install(sources, &self.project, new, at)?;
+        for slot in &self.readers {
+            let mut guard = lock(slot);
+            let Some(reader) = guard.as_mut() else { continue };
+            if let Err(error) = reader.replace(sources, &segments, &documents, &fresh) {
+                drop(guard);
+                *lock(&self.state) = None;
+                return Err(error);
+            }
+        }
+        if let Some(state) = lock(&self.state).as_mut() {
+            state.unsealed = fresh.len();
+        }
+        self.sealed.discard_unused(&segments);
+        Ok(())
+    }
+}
+
+fn current_version(sources: &Sources, project: &ProjectName) -> Result<VersionInfo, IndexError> {
+    let newest = sources.replica.versions(project, 1)?.into_iter().next();
+    match newest {
+        Some(version) => Ok(version),
+        // A project without a commit: nothing was ever written into it.
+        None => Ok(VersionInfo {
+            version: sources.replica.version(project)?.to_string(),
+            sequence: sources.replica.sequence(project)?,
+            time: skerry_sync::Timestamp(0),
+        }),
+    }
+}
+
+/// Records with their vectors, from the cache or else embedded and cached.
+fn embedded(sources: &Sources, records: &[&Record]) -> Result<Vec<Document>, IndexError> {
+    let model = &sources.embedder.model().id;
+    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    let mut vectors = sources.replica.vectors(model, &texts)?;
+    let missing: Vec<&str> = texts
+        .iter()
+        .zip(&vectors)
+        .filter(|(text, vector)| vector.is_none() && !text.is_empty())
+        .map(|(text, _)| *text)
+        .collect();
+    if !missing.is_empty() {
+        let embeddings = sources.embedder.embed(&missing)?;
+        let entries: Vec<(&str, &[f32])> =
+            missing.iter().copied().zip(embeddings.iter().map(|embedding| embedding.vector.as_slice())).collect();
+        sources.replica.put_vectors(model, &entries)?;
+        vectors = sources.replica.vectors(model, &texts)?;
+    }
+    Ok(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect())
 }
 
 fn document(record: &Record, vector: Option<Vec<f32>>) -> Document {
@@ -294,6 +513,10 @@ fn document(record: &Record, vector: Option<Vec<f32>>) -> Document {
         fields: filter::fields(record),
         payload: Vec::new(),
     }
+}
+
+fn being_rebuilt() -> IndexError {
+    QueryError::Invalid("The index is being rebuilt; ask again.".to_owned()).into()
 }
 
 /// A lock whose holder panicked still guards whole state: every change replaces or drops it.

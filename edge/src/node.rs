@@ -21,7 +21,12 @@ pub struct NodeConfig {
     pub components_dir: Option<PathBuf>,
     /// Instances of the embedding component, each for one core; about 30 MiB of private memory each.
     pub embedder_instances: usize,
+    /// Changes after which the live segment of a project is sealed; [`SEAL_AFTER`] unless there is a reason.
+    pub seal_after: usize,
 }
+
+/// Changes that make sealing a segment worth its while: it costs about two seconds of work in the background.
+pub const SEAL_AFTER: usize = 4_096;
 
 /// Why a node does not open.
 #[derive(Debug, thiserror::Error)]
@@ -59,7 +64,7 @@ const SEGMENT_LIMITS: Limits = Limits { memory_bytes_max: 3 << 30, deadline: Dur
 /// A running node. One per data folder and machine: the replica's store is locked while it is open.
 #[derive(Debug)]
 pub struct Node {
-    sources: Sources,
+    sources: Arc<Sources>,
     data_dir: PathBuf,
     indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
     opened: Instant,
@@ -73,13 +78,26 @@ impl Node {
     /// See [`NodeError`]; each names what to do.
     pub fn open(config: &NodeConfig) -> Result<Arc<Node>, NodeError> {
         let opened = Instant::now();
-        let components = Components::open(&find_components(config)?)?;
+        let components_dir = find_components(config)?;
+        let components = Components::open(&components_dir)?;
         let replica = Replica::open(&config.data_dir)?;
         let engine = Engine::new(&EngineConfig::default())?;
         let embedding = components.embedding(&engine)?;
         let embedder = Embedder::new(&engine, &embedding, config.embedder_instances.max(1), EMBEDDING_LIMITS)?;
         let query = components.query(&engine)?;
-        let sources = Sources { replica, embedder, engine, query, limits: SEGMENT_LIMITS };
+        let query_sha256 = components.manifest().get("query").map(|entry| entry.sha256.clone()).unwrap_or_default();
+        let sources = Arc::new(Sources {
+            replica,
+            embedder,
+            engine,
+            query,
+            query_wasm: components_dir.join("query.wasm"),
+            query_sha256,
+            index_dir: config.data_dir.join("index"),
+            readers: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            seal_after: config.seal_after.max(1),
+            limits: SEGMENT_LIMITS,
+        });
         let instance = format!("{:x}-{:x}", std::process::id(), clock::now().0);
         let node = Node { sources, instance, data_dir: config.data_dir.clone(), indexes: Mutex::default(), opened };
         Ok(Arc::new(node))
@@ -118,7 +136,9 @@ impl Node {
     /// The project's index, made (empty) when this is the first who asks.
     pub fn index(&self, project: &ProjectName) -> Arc<ProjectIndex> {
         let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = indexes.entry(project.clone()).or_insert_with(|| Arc::new(ProjectIndex::new(project.clone())));
+        let index = indexes
+            .entry(project.clone())
+            .or_insert_with(|| Arc::new(ProjectIndex::new(project.clone(), &self.sources)));
         Arc::clone(index)
     }
 
@@ -148,10 +168,42 @@ impl Node {
         Ok(commit)
     }
 
-    /// Brings the project's index up to date; faults go to the log.
+    /// Brings the project's index up to date; faults go to the log. What has grown is sealed in the background.
     pub fn follow(&self, project: &ProjectName) {
         if let Err(error) = self.catch_up(project) {
             tracing::error!(%project, %error, "the index could not follow; it will be rebuilt");
+            return;
+        }
+        let index = self.index(project);
+        if index.wants_sealing(&self.sources) {
+            let (sources, project) = (Arc::clone(&self.sources), project.clone());
+            let sealing = std::thread::Builder::new().name("sealing".to_owned()).spawn(move || {
+                // What was written meanwhile may be enough for another one.
+                while index.wants_sealing(&sources) {
+                    match index.seal(&sources) {
+                        Ok(true) => {}
+                        Ok(false) => break,
+                        Err(error) => {
+                            tracing::error!(%project, %error, "a segment could not be sealed; the live one goes on growing");
+                            break;
+                        }
+                    }
+                }
+            });
+            if let Err(error) = sealing {
+                tracing::error!(%error, "no thread to seal a segment in; tried again with the next write");
+            }
+        }
+    }
+
+    /// Seals what has grown, now and in this thread: for a process that is about to end.
+    pub fn seal(&self) {
+        let indexes: Vec<Arc<ProjectIndex>> =
+            self.indexes.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        for index in indexes.iter().filter(|index| index.wants_sealing(&self.sources)) {
+            if let Err(error) = index.seal(&self.sources) {
+                tracing::error!(%error, "a segment could not be sealed");
+            }
         }
     }
 

@@ -71,6 +71,8 @@ kinds! {
     UnknownProject = "unknown-project", NOT_FOUND, "There is no such project";
     /// No such record in the project.
     UnknownRecord = "unknown-record", NOT_FOUND, "There is no such record";
+    /// The project never had this version here, or it is not one.
+    UnknownVersion = "unknown-version", NOT_FOUND, "There is no such version here";
     /// No such path.
     UnknownPath = "unknown-path", NOT_FOUND, "There is nothing at this path";
     /// The path does not take this method.
@@ -102,6 +104,11 @@ impl Problem {
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.members.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// An extension member.
+    pub fn member(&self, name: &str) -> Option<&Value> {
+        self.members.get(name)
     }
 
     /// Its type.
@@ -190,6 +197,14 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::UnknownProject(name) => unknown_project(&name),
+            ReadError::UnknownVersion(version) => {
+                let shown: String = version.chars().take(80).collect();
+                let detail = format!(
+                    "The project never had the version `{shown}` on this node. List those it had at \
+                     /api/v1/projects/<project>/versions, or sync with a node that had it and ask there."
+                );
+                Problem::new(Kind::UnknownVersion, detail).with("version", shown)
+            }
             other => store_failed(&other),
         }
     }
@@ -276,7 +291,8 @@ mod tests {
         assert_eq!(slugs.len(), Kind::ALL.len());
         let pinned = "body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
              invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed peer-failed \
-             store-failed store-full unauthorized unknown-field unknown-path unknown-project unknown-record unsupported-media-type";
+             store-failed store-full unauthorized unknown-field unknown-path unknown-project unknown-record unknown-version \
+             unsupported-media-type";
         assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
     }
 

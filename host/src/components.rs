@@ -214,6 +214,38 @@ impl Component {
         }
     }
 
+    /// Compiles a component, keeps its native code in `cache_dir`, and answers it with its SHA-256 in lowercase hex, by which
+    /// [`Component::open_compiled`] finds it again without the `.wasm`.
+    ///
+    /// # Errors
+    /// [`ArtefactError::Compile`] when the bytes are not a component that this machine can run.
+    pub fn keep(
+        engine: &Engine,
+        cache_dir: &Path,
+        name: &str,
+        wasm: &[u8],
+    ) -> Result<(Component, String), ArtefactError> {
+        let sha256 = hex::encode(Sha256::digest(wasm));
+        let entry = Entry::new(cache_dir, name, &sha256, engine);
+        Ok((compile_into(&entry, engine, name, wasm)?, sha256))
+    }
+
+    /// Opens a component of which only the native code was kept: in well under a millisecond whatever its size, since its data
+    /// is mapped and not read. None when it is not there, damaged, or of another engine.
+    pub fn open_compiled(engine: &Engine, cache_dir: &Path, name: &str, sha256: &str) -> Option<Component> {
+        Entry::new(cache_dir, name, sha256, engine).load_quickly(engine).map(|wasm| Component { wasm })
+    }
+
+    /// Whether every byte of kept native code is as it was written; reads all of it.
+    pub fn is_whole(engine: &Engine, cache_dir: &Path, name: &str, sha256: &str) -> bool {
+        Entry::new(cache_dir, name, sha256, engine).is_whole().unwrap_or(false)
+    }
+
+    /// Deletes kept native code. Instances that live are not disturbed.
+    pub fn discard(engine: &Engine, cache_dir: &Path, name: &str, sha256: &str) {
+        Entry::new(cache_dir, name, sha256, engine).delete();
+    }
+
     pub(crate) fn wasm(&self) -> &wasmtime::component::Component {
         &self.wasm
     }

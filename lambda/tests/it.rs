@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde_json::{Value, json};
 use skerry_edge::api::{self, ApiConfig};
-use skerry_edge::node::{Node, NodeConfig};
+use skerry_edge::node::{Node, NodeConfig, SEAL_AFTER};
 use tokio::sync::{Notify, oneshot};
 
 /// Events that wait to be taken, and who waits for their answers.
@@ -130,8 +130,12 @@ fn a_function_needs_a_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_is_acknowledged_by_the_hub() {
     let hub_data = tempfile::tempdir().unwrap();
-    let config =
-        NodeConfig { data_dir: hub_data.path().to_owned(), components_dir: Some(components()), embedder_instances: 1 };
+    let config = NodeConfig {
+        data_dir: hub_data.path().to_owned(),
+        components_dir: Some(components()),
+        embedder_instances: 1,
+        seal_after: SEAL_AFTER,
+    };
     let hub = Node::open(&config).expect("run `cargo xtask components` first");
     let address = listen(api::router(Arc::clone(&hub), &ApiConfig::default())).await;
     let function = Function::start(&format!("http://{address}")).await;

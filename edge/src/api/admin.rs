@@ -57,7 +57,9 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>
                 project: project(&node, info)?,
                 indexed_sequence: progress.as_ref().map(|progress| progress.sequence),
                 vectors_pending: progress.as_ref().map(|progress| progress.vectors_pending),
-                index_bytes: progress.map(|progress| progress.stats.bytes),
+                index_bytes: progress.as_ref().map(|progress| progress.bytes),
+                sealing: progress.as_ref().map(|progress| progress.sealing),
+                segments: progress.map(|progress| progress.segments),
             });
         }
         let node = NodeStatus {

@@ -6,13 +6,14 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
-use skerry_host::types::{Fusion, Request};
+use skerry_host::types::{Comparison, Condition, Excerpt, FilterNode, Fusion, Group, Hit, Parsed, Request, Scalar};
 use skerry_sync::{ProjectName, RecordKey};
 
 use super::{blocking, project_name};
-use crate::body::{Answer, FusionBody, HitBody, Mode, QueryBody};
+use crate::body::{Answer, FusionBody, Highlight, HitBody, Mode, QueryBody, RecordBody};
 use crate::extract::{JsonBody, PathParameters};
 use crate::filter;
+use crate::index::{Answered, ProjectIndex};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
@@ -24,6 +25,12 @@ const K_MAX: u32 = 1_000;
 
 const K_DEFAULT: u32 = 10;
 
+/// Hits left out before the first at most.
+const OFFSET_MAX: u32 = 10_000;
+
+/// Bytes of a highlight when the request does not say.
+const HIGHLIGHT_BYTES_DEFAULT: u32 = 240;
+
 /// Weight of the vector score when the request names none: the middle of the flat optimum that Bruch et al. (2023) report.
 const VECTOR_WEIGHT_DEFAULT: f32 = 0.8;
 
@@ -31,7 +38,7 @@ const VECTOR_WEIGHT_DEFAULT: f32 = 0.8;
 #[utoipa::path(post, path = "/projects/{project}/query", tag = "query", params(("project" = String, Path)),
     request_body = QueryBody, responses(
     (status = 200, body = Answer), (status = 400, description = "urn:skerry:problem:invalid-query or unknown-field"),
-    (status = 404, description = "urn:skerry:problem:unknown-project")))]
+    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-version")))]
 pub(super) async fn query(
     State(node): State<Arc<Node>>,
     PathParameters(project): PathParameters<String>,
@@ -50,7 +57,7 @@ pub(super) async fn query(
 struct Timing {
     /// Embedding the text.
     embed_ms: f64,
-    /// Searching the segment and fetching the records.
+    /// Searching the segments and fetching the records.
     search_ms: f64,
 }
 
@@ -60,7 +67,7 @@ impl Timing {
     }
 }
 
-/// Answers a query: embeds its text if it needs a vector, asks the project's index, fetches the records found.
+/// Answers a query: reads its language, embeds its text if it needs a vector, asks the project's index, fetches the records.
 ///
 /// # Errors
 /// A [`Problem`] that names the fault.
@@ -68,23 +75,18 @@ fn answer(node: &Node, project: &ProjectName, body: QueryBody) -> Result<(Answer
     let started = std::time::Instant::now();
     // Before any work: an unknown project must not cost an embedding.
     node.replica().sequence(project)?;
-    let request = request(node, body)?;
+    let index = node.index(project);
+    let version = body.version.clone();
+    let highlight = body.highlight.map(|wanted| wanted.bytes.unwrap_or(HIGHLIGHT_BYTES_DEFAULT));
+    let written = body.query.clone();
+    let (request, parsed) = request(node, &index, project, body)?;
     let embedded = std::time::Instant::now();
-    let answered = node.index(project).query(node.sources(), &request)?;
-    let keys = answered.response.hits.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;
-    let records = node.replica().get_many(project, &keys)?;
-    let hits = answered.response.hits.into_iter().zip(records).filter_map(|(hit, record)| {
-        // A record deleted since the index answered is no hit any more.
-        let record = record?.into();
-        let (vector_score, keyword_score) = (hit.vector_score, hit.keyword_score);
-        Some(HitBody { key: hit.key, score: hit.score, vector_score, keyword_score, record })
-    });
-    let answer = Answer {
-        version: answered.version.to_string(),
-        candidates: answered.response.candidates,
-        vectors_pending: Some(answered.vectors_pending).filter(|&count| count > 0),
-        hits: hits.collect(),
+    let answered = match &version {
+        Some(version) => index.query_at(node.sources(), version, &request),
+        None => index.query(node.sources(), &request),
     };
+    let answered = answered.map_err(|error| point_at_field(error.into(), written.as_deref(), parsed.as_ref()))?;
+    let answer = fetch(node, project, &index, &request, answered, highlight)?;
     let milliseconds = |from: std::time::Instant, to: std::time::Instant| (to - from).as_secs_f64() * 1e3;
     let timing = Timing {
         embed_ms: milliseconds(started, embedded),
@@ -93,27 +95,184 @@ fn answer(node: &Node, project: &ProjectName, body: QueryBody) -> Result<(Answer
     Ok((answer, timing))
 }
 
-fn request(node: &Node, body: QueryBody) -> Result<Request, Problem> {
+/// Puts the records to the hits.
+fn fetch(
+    node: &Node,
+    project: &ProjectName,
+    index: &ProjectIndex,
+    request: &Request,
+    answered: Answered,
+    highlight_bytes: Option<u32>,
+) -> Result<Answer, Problem> {
+    let Answered { response, version, vectors_pending, past } = answered;
+    let keys = response.hits.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;
+    let found = node.replica().get_many(project, &keys)?;
+    let full = response.hits.len() == request.k as usize;
+    let mut hits = Vec::with_capacity(response.hits.len());
+    for (hit, now) in response.hits.into_iter().zip(found) {
+        let record = match past.as_ref().and_then(|past| past.get(&hit.key)) {
+            Some(then) => then.clone(),
+            None => now,
+        };
+        // A record deleted since the index answered is no hit any more.
+        hits.extend(record.map(|record| hit_body(hit, record.into())));
+    }
+    if let (Some(bytes), Some(text)) = (highlight_bytes, &request.text) {
+        let texts: Vec<&str> = hits.iter().map(|hit| hit.record.text.as_str()).collect();
+        let excerpts = index.excerpts(&texts, text, bytes)?;
+        for (hit, excerpt) in hits.iter_mut().zip(&excerpts) {
+            hit.highlight = Some(highlight(excerpt));
+        }
+    }
+    Ok(Answer {
+        version,
+        candidates: response.candidates,
+        approximate: response.approximate,
+        vectors_pending: Some(vectors_pending).filter(|&count| count > 0),
+        next_offset: Some(request.offset + request.k).filter(|next| full && *next <= OFFSET_MAX),
+        hits,
+    })
+}
+
+fn hit_body(hit: Hit, record: RecordBody) -> HitBody {
+    HitBody {
+        key: hit.key,
+        score: hit.score,
+        vector_score: hit.vector_score,
+        keyword_score: hit.keyword_score,
+        group: hit.group.map(filter::to_json),
+        explanation: hit.explanation.map(Into::into),
+        highlight: None,
+        record,
+    }
+}
+
+/// The text in pieces, so that nobody has to count bytes or characters.
+fn highlight(excerpt: &Excerpt) -> Highlight {
+    let mut fragments = Vec::new();
+    let mut at = 0;
+    let mut push = |text: Option<&str>, is_match: bool| {
+        if let Some(text) = text.filter(|text| !text.is_empty()) {
+            fragments.push(crate::body::Fragment { text: text.to_owned(), is_match });
+        }
+    };
+    for mark in &excerpt.marks {
+        push(excerpt.text.get(at..mark.start as usize), false);
+        push(excerpt.text.get(mark.start as usize..mark.end as usize), true);
+        at = mark.end as usize;
+    }
+    push(excerpt.text.get(at..), false);
+    Highlight { fragments, cut_before: excerpt.cut_before, cut_after: excerpt.cut_after }
+}
+
+fn request(
+    node: &Node,
+    index: &ProjectIndex,
+    project: &ProjectName,
+    body: QueryBody,
+) -> Result<(Request, Option<Parsed>), Problem> {
     let k = body.k.unwrap_or(K_DEFAULT);
     if !(1..=K_MAX).contains(&k) {
         return Err(invalid(format!("`k` is {k}; it goes from 1 to {K_MAX}.")));
     }
-    let text = checked_text(body.text)?;
-    if text.is_none() && body.vector.is_none() && body.filter.is_none() {
-        return Err(invalid("The query is empty: give it a `text`, a `vector` or a `filter`.".to_owned()));
+    let offset = body.offset.unwrap_or(0);
+    if offset > OFFSET_MAX {
+        return Err(invalid(format!("`offset` is {offset}; it goes up to {OFFSET_MAX}.")));
     }
-    let filter = body.filter.as_ref().map(filter::parse).transpose()?.unwrap_or_default();
-    let vector = match (body.mode, body.vector, &text) {
+    let parsed = body.query.as_deref().map(|query| parse(node, index, query)).transpose()?;
+    if parsed.is_some() && body.text.is_some() {
+        return Err(invalid(
+            "Give either `text`, plain words, or `query`, in the query language; not both.".to_owned(),
+        ));
+    }
+    let text = checked_text(body.text)?.or_else(|| parsed.as_ref().map(|parsed| parsed.text.clone()));
+    let text = text.filter(|text| !text.is_empty());
+    let mut filter = body.filter.as_ref().map(filter::parse).transpose()?.unwrap_or_default();
+    if let Some(parsed) = &parsed {
+        filter = filter::both(filter, parsed.filter.clone());
+    }
+    let mut given = body.vector;
+    if let Some(key) = &body.like {
+        if given.is_some() || text.is_some() {
+            return Err(invalid(
+                "`like` stands for the text and the vector; leave `text`, `query` words and `vector` out.".to_owned(),
+            ));
+        }
+        given = Some(vector_of(node, project, key)?);
+        let itself = Condition { path: "key".to_owned(), comparison: Comparison::Eq(Scalar::Text(key.clone())) };
+        filter = filter::both(filter, vec![FilterNode::Condition(itself), FilterNode::Negate(0)]);
+    }
+    if text.is_none() && given.is_none() && filter.is_empty() {
+        return Err(invalid(
+            "The query is empty: give it a `text`, a `query`, a `vector`, a `filter` or `like`.".to_owned(),
+        ));
+    }
+    let vector = match (body.mode, given, &text) {
         (Mode::Keyword, Some(_), _) => {
             return Err(invalid("A keyword query takes no `vector`; use the mode `hybrid` or `vector`.".to_owned()));
         }
-        (Mode::Keyword | Mode::Vector, None, None) if body.filter.is_some() => None,
         (Mode::Keyword, None, _) | (_, None, None) => None,
         (_, Some(vector), _) => Some(checked_vector(vector, node.embedder().model().dimensions)?),
         (_, None, Some(text)) => embed(node, text)?,
     };
-    let text = text.filter(|_| body.mode != Mode::Vector);
-    Ok(Request { text, vector, k, filter, fusion: fusion(body.fusion)? })
+    let similarity_min = body.similarity_min.map(|min| share("similarity_min", min, -1.0)).transpose()?;
+    if similarity_min.is_some() && vector.is_none() {
+        return Err(invalid(
+            "`similarity_min` needs something to be similar to: a text, a vector or `like`.".to_owned(),
+        ));
+    }
+    let request = Request {
+        text: text.filter(|_| body.mode != Mode::Vector),
+        vector,
+        k,
+        offset,
+        filter,
+        fusion: fusion(body.fusion)?,
+        ef: body.ef,
+        exact: body.exact,
+        similarity_min,
+        diversity: body.diversity.map(|diversity| share("diversity", diversity, 0.0)).transpose()?,
+        group: body.group.map(|group| Group { path: group.field, size: group.size }),
+        explain: body.explain,
+    };
+    Ok((request, parsed))
+}
+
+fn parse(node: &Node, index: &ProjectIndex, query: &str) -> Result<Parsed, Problem> {
+    if query.trim().is_empty() {
+        return Err(invalid("`query` is empty; leave it out to ask by `vector` or `filter` alone.".to_owned()));
+    }
+    index.parse(node.sources(), query)?.map_err(|error| {
+        let detail = format!("At character {} of the query: {}", error.at + 1, error.message);
+        Problem::new(Kind::InvalidQuery, detail).with("position", error.at).with("query", query)
+    })
+}
+
+/// An unknown field of the query language is pointed at like a mistake in the syntax.
+fn point_at_field(problem: Problem, query: Option<&str>, parsed: Option<&Parsed>) -> Problem {
+    let field = problem.member("field").and_then(|field| field.as_str().map(str::to_owned));
+    let position = parsed
+        .zip(field)
+        .and_then(|(parsed, field)| parsed.fields.iter().find(|used| used.path == field).map(|used| used.at));
+    match (position, query) {
+        (Some(position), Some(query)) => problem.with("position", position).with("query", query),
+        _ => problem,
+    }
+}
+
+/// The vector of a record: from the cache as a rule, since it was embedded when it was published.
+fn vector_of(node: &Node, project: &ProjectName, key: &str) -> Result<Vec<f32>, Problem> {
+    let unknown =
+        || Problem::new(Kind::UnknownRecord, format!("There is no record `{key}` to look for others like it."));
+    let record = node.replica().get(project, &RecordKey::parse(key)?)?.ok_or_else(unknown)?;
+    if record.text.is_empty() {
+        return Err(invalid(format!("The record `{key}` has no text, so nothing can be like it in meaning.")));
+    }
+    let cached = node.replica().vectors(&node.embedder().model().id, &[&record.text])?.pop().flatten();
+    match cached {
+        Some(vector) => Ok(vector),
+        None => embed(node, &record.text)?.ok_or_else(|| Problem::internal(&"the embedder gave no vector")),
+    }
 }
 
 fn checked_text(text: Option<String>) -> Result<Option<String>, Problem> {
@@ -136,6 +295,13 @@ fn checked_vector(vector: Vec<f32>, dimensions: u32) -> Result<Vec<f32>, Problem
         return Err(invalid("`vector` must have finite numbers that are not all zero.".to_owned()));
     }
     Ok(vector)
+}
+
+fn share(name: &str, value: f32, least: f32) -> Result<f32, Problem> {
+    if (least..=1.0).contains(&value) {
+        return Ok(value);
+    }
+    Err(invalid(format!("`{name}` is {value}; it goes from {least} to 1.")))
 }
 
 fn embed(node: &Node, text: &str) -> Result<Option<Vec<f32>>, Problem> {

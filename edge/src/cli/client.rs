@@ -61,7 +61,7 @@ impl std::error::Error for Refused {}
 /// Talks to the API.
 pub(super) enum Client {
     /// A node in this process.
-    Local { router: Router, runtime: tokio::runtime::Runtime },
+    Local { router: Router, runtime: tokio::runtime::Runtime, node: Arc<Node> },
     /// A node somewhere else.
     Remote { agent: ureq::Agent, url: String, api_key: Option<String> },
 }
@@ -84,13 +84,16 @@ impl Client {
         let node = Node::open(config)?;
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().context("start the runtime")?;
-        Ok(Client::Local { router: api::router(Arc::clone(&node), &ApiConfig::default()), runtime })
+        let router = api::router(Arc::clone(&node), &ApiConfig::default());
+        Ok(Client::Local { router, runtime, node })
     }
 
     /// Sends a request and reads the JSON answer.
     pub(super) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
         let (status, bytes) = match self {
-            Client::Local { router, runtime } => runtime.block_on(ask_router(router.clone(), method, path, body))?,
+            Client::Local { router, runtime, .. } => {
+                runtime.block_on(ask_router(router.clone(), method, path, body))?
+            }
             Client::Remote { agent, url, api_key } => ask_node(agent, url, api_key.as_deref(), method, path, body)?,
         };
         let answer: Value = serde_json::from_slice(&bytes)
@@ -102,6 +105,15 @@ impl Client {
             return Err(Refused(answer).into());
         }
         bail!("the node answered with status {status}");
+    }
+}
+
+/// What was published in this process is sealed before it ends, or every later command would have to read it again.
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Client::Local { node, .. } = self {
+            node.seal();
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use skerry_edge::api::{ApiConfig, router};
-use skerry_edge::node::{Node, NodeConfig};
+use skerry_edge::node::{Node, NodeConfig, SEAL_AFTER};
 use tower::ServiceExt;
 
 fn components_dir() -> PathBuf {
@@ -44,6 +44,7 @@ impl TestNode {
             data_dir: data.path().to_owned(),
             components_dir: Some(components_dir()),
             embedder_instances: 2,
+            seal_after: SEAL_AFTER,
         };
         let node = Node::open(&node_config).expect("run `cargo xtask components` first");
         TestNode { router: router(Arc::clone(&node), config), _node: node, _data: data }

@@ -65,6 +65,24 @@ impl Replica {
         found.ok_or_else(|| ReadError::UnknownProject(project.to_string()))
     }
 
+    /// Position of the last change in the change feed at a version; none when the project never had that version here.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn sequence_of(&self, project: &ProjectName, version: &str) -> Result<Option<u64>, ReadError> {
+        let mut digest = [0; 32];
+        if hex::decode_to_slice(version, &mut digest).is_err() {
+            return Ok(None);
+        }
+        let found = self.store().read(|transaction| {
+            let number = transaction.open_table(VERSIONS)?.get((project.as_str(), digest))?;
+            let Some(number) = number.map(|number| number.value()) else { return Ok(None) };
+            let commit = transaction.open_table(COMMITS)?.get((project.as_str(), number))?;
+            Ok(commit.map(|commit| commit.value().1))
+        })?;
+        Ok(found)
+    }
+
     /// What was different at an earlier version: laid over the records of now, it gives the records of then. All of one
     /// moment, and nobody who writes has to wait for it. Reads the documents of the shards in which something changed since,
     /// one after another, and nothing when the version is the one of now.

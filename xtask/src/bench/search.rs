@@ -68,7 +68,11 @@ impl Data {
         };
         let rows: Vec<(&Gloss, &[f32])> = self.glosses.iter().zip(self.vectors.chunks_exact(DIMENSIONS)).collect();
         (0..rows.len()).step_by(1_000).map(move |from| {
-            rows.get(from..(from + 1_000).min(rows.len())).unwrap_or_default().iter().map(|row| document(*row)).collect()
+            rows.get(from..(from + 1_000).min(rows.len()))
+                .unwrap_or_default()
+                .iter()
+                .map(|row| document(*row))
+                .collect()
         })
     }
 

@@ -1,0 +1,280 @@
+//! `skerry query`, `versions` and `duplicates`.
+
+use std::io::IsTerminal;
+
+use indicatif::ProgressBar;
+use serde_json::{Value, json};
+
+use super::client::{Refused, segment};
+use super::publish::text;
+use super::{Globals, Misuse, expression, note, print_json, print_line};
+
+/// Bytes of the part of a record that is shown.
+const SHOWN_BYTES: u32 = 180;
+
+/// What to look for.
+#[derive(Debug, clap::Args)]
+pub(super) struct QueryArguments {
+    /// Words, "phrases", field:value, -minus (see docs/query-language.md); may be left out with --filter or --like.
+    #[arg(required_unless_present_any = ["filter", "like"])]
+    text: Option<String>,
+    /// Take the text as it is: quotes, colons and signs mean nothing.
+    #[arg(long, requires = "text")]
+    plain: bool,
+    /// Find records like the one with this key.
+    #[arg(long, value_name = "KEY", conflicts_with = "text")]
+    like: Option<String>,
+    /// Hits at most, 1 to 1000.
+    #[arg(short, long, default_value_t = 10)]
+    k: u32,
+    /// Hits to leave out before the first, for the next page.
+    #[arg(long, default_value_t = 0)]
+    offset: u32,
+    /// What to search with.
+    #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
+    mode: Mode,
+    /// Only records that pass: data.severity >= 7, layer = "x", layer in (a, b), key ^= "CWE-1", data.y exists, or the API's
+    /// JSON. May be repeated; all must pass.
+    #[arg(long)]
+    filter: Vec<String>,
+    /// Weight of meaning against words in a hybrid query, 0 to 1.
+    #[arg(long)]
+    vector_weight: Option<f32>,
+    /// Least cosine similarity of a hit, -1 to 1.
+    #[arg(long, value_name = "COSINE", allow_negative_numbers = true)]
+    min_similarity: Option<f32>,
+    /// Prefer hits that differ from those before them, 0 to 1.
+    #[arg(long)]
+    diversity: Option<f32>,
+    /// Only the best hits of each value of a field.
+    #[arg(long, value_name = "FIELD")]
+    group_by: Option<String>,
+    /// Hits of each group at most.
+    #[arg(long, default_value_t = 1, requires = "group_by")]
+    group_size: u32,
+    /// Ask the project as it was at a version (see `skerry versions`).
+    #[arg(long, value_name = "VERSION")]
+    at: Option<String>,
+    /// Show where each score comes from.
+    #[arg(long)]
+    explain: bool,
+    /// Look at every vector instead of walking the graph of a large project.
+    #[arg(long)]
+    exact: bool,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Mode {
+    /// Meaning and words.
+    Hybrid,
+    /// Words only (BM25).
+    Keyword,
+    /// Meaning only (cosine similarity).
+    Vector,
+}
+
+/// Runs `skerry query`.
+pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Result<()> {
+    let body = body(arguments)?;
+    let path = format!("/api/v1/projects/{}/query", segment(&globals.project));
+    let answer = globals.client()?.call("POST", &path, Some(&body)).map_err(|error| misread(error, arguments))?;
+    if globals.json {
+        return print_json(&answer);
+    }
+    let hits = answer["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if hits.is_empty() {
+        print_line(format_args!("nothing found among {} records", answer["candidates"]))?;
+    }
+    for (hit, rank) in hits.iter().zip(1 + arguments.offset as usize..) {
+        print_hit(hit, rank)?;
+    }
+    if let Some(pending) = answer["vectors_pending"].as_u64() {
+        note(format_args!("{pending} records are still being embedded and are found by words only until then"));
+    }
+    Ok(())
+}
+
+fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
+    let mode = match arguments.mode {
+        Mode::Hybrid => "hybrid",
+        Mode::Keyword => "keyword",
+        Mode::Vector => "vector",
+    };
+    let mut body = json!({ "k": arguments.k, "offset": arguments.offset, "mode": mode, "explain": arguments.explain,
+        "exact": arguments.exact, "highlight": { "bytes": SHOWN_BYTES } });
+    let members = [
+        (if arguments.plain { "text" } else { "query" }, arguments.text.as_ref().map(|text| json!(text))),
+        ("like", arguments.like.as_ref().map(|key| json!(key))),
+        ("version", arguments.at.as_ref().map(|version| json!(version))),
+        ("similarity_min", arguments.min_similarity.map(|min| json!(min))),
+        ("diversity", arguments.diversity.map(|diversity| json!(diversity))),
+        ("fusion", arguments.vector_weight.map(|weight| json!({ "convex": { "vector_weight": weight } }))),
+        ("group", arguments.group_by.as_ref().map(|field| json!({ "field": field, "size": arguments.group_size }))),
+    ];
+    for (name, value) in members {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    let mut filters =
+        arguments.filter.iter().map(|text| expression::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
+    match filters.len() {
+        0 => {}
+        1 => body["filter"] = filters.remove(0),
+        _ => body["filter"] = json!({ "all": filters }),
+    }
+    Ok(body)
+}
+
+/// A query that cannot be read is shown with a mark under the place.
+fn misread(error: anyhow::Error, arguments: &QueryArguments) -> anyhow::Error {
+    let Some(Refused(problem)) = error.downcast_ref::<Refused>() else { return error };
+    let (Some(position), Some(query), false) =
+        (problem["position"].as_u64(), problem["query"].as_str(), arguments.plain)
+    else {
+        return error;
+    };
+    let column = usize::try_from(position).unwrap_or(0);
+    let line: String = query.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let detail = problem["detail"].as_str().unwrap_or_default();
+    Misuse(format!("{detail}\n  {line}\n  {}^\nUse --plain to search for the text as it is.", " ".repeat(column)))
+        .into()
+}
+
+fn print_hit(hit: &Value, rank: usize) -> anyhow::Result<()> {
+    let record = &hit["record"];
+    let body = text(record, "text");
+    let title = ["name", "title"].iter().find_map(|name| record["data"][*name].as_str());
+    let title = title.map_or_else(|| body.lines().next().unwrap_or_default().to_owned(), str::to_owned);
+    let (bold, dim, plain) = if colours() { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
+    let score = hit["score"].as_f64().unwrap_or(0.0);
+    print_line(format_args!(
+        "{rank:>2}. {bold}{}{plain}  {}  {dim}score {score:.3}{plain}",
+        text(hit, "key"),
+        clip(&title, 90)
+    ))?;
+    let shown = shown(&hit["highlight"], &body, &title, bold, plain);
+    if !shown.is_empty() {
+        print_line(format_args!("    {shown}"))?;
+    }
+    let why = &hit["explanation"];
+    if why.is_object() {
+        let number = |value: &Value| value.as_f64().map_or_else(|| "-".to_owned(), |value| format!("{value:.3}"));
+        let terms = why["terms"].as_array().into_iter().flatten();
+        let terms: Vec<String> =
+            terms.map(|term| format!("{} x{} {}", text(term, "term"), term["count"], number(&term["score"]))).collect();
+        print_line(format_args!(
+            "    {dim}meaning {} (cosine {}) + words {} (BM25 {}: {}){plain}",
+            number(&why["vector_part"]),
+            number(&hit["vector_score"]),
+            number(&why["keyword_part"]),
+            number(&hit["keyword_score"]),
+            terms.join(", ")
+        ))?;
+    }
+    Ok(())
+}
+
+/// The highlighted part of the text; what follows the title when there is none.
+fn shown(highlight: &Value, body: &str, title: &str, bold: &str, plain: &str) -> String {
+    let Some(fragments) = highlight["fragments"].as_array() else {
+        let rest: Vec<&str> = body.strip_prefix(title).unwrap_or(body).split_whitespace().collect();
+        return clip(&rest.join(" "), 180);
+    };
+    let piece = |fragment: &Value| {
+        let clean: String = text(fragment, "text")
+            .chars()
+            .map(|character| if character.is_whitespace() { ' ' } else { character })
+            .filter(|character| !character.is_control())
+            .collect();
+        if fragment["match"] == true { format!("{bold}{clean}{plain}") } else { clean }
+    };
+    let before = if highlight["cut_before"] == true { "…" } else { "" };
+    let after = if highlight["cut_after"] == true { "…" } else { "" };
+    format!("{before}{}{after}", fragments.iter().map(piece).collect::<String>())
+}
+
+fn colours() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none()
+}
+
+pub(super) fn clip(text: &str, chars_max: usize) -> String {
+    // Escape sequences in stored text must not reach the terminal.
+    let clean: String = text.chars().filter(|character| !character.is_control()).collect();
+    if clean.chars().count() <= chars_max {
+        return clean;
+    }
+    let cut: String = clean.chars().take(chars_max - 1).collect();
+    format!("{}…", cut.trim_end())
+}
+
+/// Runs `skerry versions`.
+pub(super) fn versions(globals: &Globals, limit: usize) -> anyhow::Result<()> {
+    let path = format!("/api/v1/projects/{}/versions?limit={limit}", segment(&globals.project));
+    let answer = globals.client()?.call("GET", &path, None)?;
+    if globals.json {
+        return print_json(&answer);
+    }
+    for version in answer["versions"].as_array().into_iter().flatten() {
+        let time = version["time_ms"].as_i64().and_then(crate::clock::format_ms);
+        let time = time.unwrap_or_else(|| "from another replica".to_owned());
+        print_line(format_args!("{}  {time}  change {}", text(version, "version"), version["sequence"]))?;
+    }
+    Ok(())
+}
+
+/// How near is near.
+#[derive(Debug, clap::Args)]
+pub(super) struct DuplicatesArguments {
+    /// Least cosine similarity of a pair, 0.5 to 1.
+    #[arg(long, value_name = "COSINE", default_value_t = 0.95)]
+    min_similarity: f32,
+}
+
+/// Runs `skerry duplicates`.
+pub(super) fn duplicates(globals: &Globals, arguments: &DuplicatesArguments) -> anyhow::Result<()> {
+    let client = globals.client()?;
+    let project = client.call("GET", &format!("/api/v1/projects/{}", segment(&globals.project)), None)?;
+    let path = format!("/api/v1/projects/{}/duplicates", segment(&globals.project));
+    let bar = ProgressBar::new(project["records"].as_u64().unwrap_or(0)).with_message("comparing records");
+    let mut pairs = Vec::new();
+    let mut after = Value::Null;
+    loop {
+        let body = json!({ "similarity_min": arguments.min_similarity, "limit": 500, "after": after });
+        let mut part = client.call("POST", &path, Some(&body))?;
+        if let Value::Array(found) = part["pairs"].take() {
+            pairs.extend(found);
+        }
+        bar.inc(part["examined"].as_u64().unwrap_or(0));
+        after = part["next"].take();
+        if after.is_null() {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    let similarity = |pair: &Value| pair["similarity"].as_f64().unwrap_or(0.0);
+    pairs.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
+    if globals.json {
+        return print_json(&json!({ "pairs": pairs }));
+    }
+    if pairs.is_empty() {
+        print_line(format_args!("no two records are as similar as {}", arguments.min_similarity))?;
+    }
+    for pair in &pairs {
+        let key = |index: usize| pair["keys"][index].as_str().unwrap_or_default().to_owned();
+        print_line(format_args!("{:.3}  {}  {}", similarity(pair), key(0), key(1)))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clip;
+
+    /// A record's text is somebody else's: it must not steer the terminal.
+    #[test]
+    fn control_characters_are_not_printed() {
+        assert_eq!(clip("a\u{1b}[31mb\u{7}", 20), "a[31mb");
+        assert_eq!(clip("abcdef", 4), "abc…");
+    }
+}

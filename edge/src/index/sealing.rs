@@ -1,0 +1,288 @@
+//! Sealed segments: which there are, how they are made and merged, and how they are found again.
+//!
+//! Segments cover adjacent ranges of the feed, the oldest first. Sealing makes one of the live segment and of every segment
+//! before it that is not more than twice as large as all behind it: so there are few, each at least twice as large as
+//! the next, and a record is baked again about once for each doubling of the project.
+//!
+//! They are derived data: native code under `index/`, and a manifest that says which belong together. The manifest names the
+//! version of the project that it was made at. A store that was restored from a backup does not know that version, or
+//! knows it at another position, and the segments are not used.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use serde::{Deserialize, Serialize};
+use skerry_host::types::Document;
+use skerry_host::{Component, bake};
+use skerry_sync::{ProjectName, RecordKey, VersionInfo};
+
+use super::{FEED_PAGE, IndexError, Sources, document, lock};
+
+/// A segment is merged when it is at most this many times as large as all that comes behind it.
+const MERGE_RATIO: u64 = 2;
+
+const MANIFEST: &str = "manifest.json";
+
+/// Name of the files of segments.
+const NAME: &str = "segment";
+
+/// Version of the manifest.
+const FORMAT: u32 = 1;
+
+/// A sealed segment: the records whose last change, when it was made, lay behind `from` and not behind `to`.
+#[derive(Debug)]
+pub(super) struct Sealed {
+    pub(super) component: Component,
+    sha256: String,
+    from: u64,
+    pub(super) to: u64,
+    documents: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Manifest {
+    format: u32,
+    model: String,
+    query_sha256: String,
+    /// The version of the project at the end of the last segment's range.
+    version: String,
+    sequence: u64,
+    segments: Vec<Entry>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Entry {
+    sha256: String,
+    from: u64,
+    to: u64,
+    documents: u64,
+}
+
+/// What is to be sealed.
+#[derive(Debug)]
+pub(super) struct Plan {
+    from: u64,
+    pub(super) now: VersionInfo,
+}
+
+/// The sealed segments of one project.
+#[derive(Debug)]
+pub(super) struct SealedSegments {
+    dir: PathBuf,
+    segments: Mutex<Vec<Arc<Sealed>>>,
+    busy: AtomicBool,
+}
+
+/// Ends a sealing, however it ends.
+pub(super) struct Busy<'a>(&'a AtomicBool);
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
+impl SealedSegments {
+    pub(super) fn new(project: &ProjectName, sources: &Sources) -> SealedSegments {
+        let dir = sources.index_dir.join(project.as_str());
+        SealedSegments { dir, segments: Mutex::default(), busy: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire)
+    }
+
+    /// Keeps others from sealing at the same time; none when one is.
+    pub(super) fn begin(&self) -> Option<Busy<'_>> {
+        (!self.busy.swap(true, Ordering::AcqRel)).then_some(Busy(&self.busy))
+    }
+
+    /// The segments that were kept, as far as they are whole and belong to what is stored.
+    pub(super) fn open(&self, sources: &Sources, project: &ProjectName) -> Result<Vec<Arc<Sealed>>, IndexError> {
+        let mut opened = Vec::new();
+        if let Some(manifest) = self.manifest(sources, project)? {
+            for Entry { sha256, from, to, documents } in manifest.segments {
+                let found = Component::open_compiled(&sources.engine, &self.dir, NAME, &sha256);
+                let Some(component) = found else {
+                    tracing::warn!(%project, "a segment cannot be used; the index is read from the feed from there on");
+                    break;
+                };
+                opened.push(Arc::new(Sealed { component, sha256, from, to, documents }));
+            }
+        }
+        lock(&self.segments).clone_from(&opened);
+        Ok(opened)
+    }
+
+    fn manifest(&self, sources: &Sources, project: &ProjectName) -> Result<Option<Manifest>, IndexError> {
+        let Ok(bytes) = fs::read(self.dir.join(MANIFEST)) else { return Ok(None) };
+        let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else {
+            tracing::warn!(%project, "the index's manifest is damaged; the index is read from the feed");
+            return Ok(None);
+        };
+        let known = sources.replica.sequence_of(project, &manifest.version)?;
+        let usable = manifest.format == FORMAT
+            && manifest.model == sources.embedder.model().id
+            && manifest.query_sha256 == sources.query_sha256
+            && known == Some(manifest.sequence);
+        Ok(Some(manifest).filter(|_| usable))
+    }
+
+    /// What to seal now; none when there is nothing new.
+    pub(super) fn plan(
+        &self,
+        sources: &Sources,
+        project: &ProjectName,
+        now: &VersionInfo,
+    ) -> Result<Option<Plan>, IndexError> {
+        let segments = lock(&self.segments).clone();
+        let mut from = segments.last().map_or(0, |last| last.to);
+        if from >= now.sequence {
+            return Ok(None);
+        }
+        let mut gathered = 0;
+        each_page(sources, project, from, now.sequence, |keys| {
+            gathered += keys.len() as u64;
+            Ok(())
+        })?;
+        for segment in segments.iter().rev() {
+            if segment.documents > MERGE_RATIO * gathered {
+                break;
+            }
+            gathered += segment.documents;
+            from = segment.from;
+        }
+        Ok(Some(Plan { from, now: now.clone() }))
+    }
+
+    /// Bakes a segment of a range of the feed and keeps it. None when no record is in that range.
+    pub(super) fn bake(
+        &self,
+        sources: &Sources,
+        project: &ProjectName,
+        plan: &Plan,
+    ) -> Result<Option<Sealed>, IndexError> {
+        let begun = std::time::Instant::now();
+        let mut batches: Vec<Vec<Document>> = Vec::new();
+        each_page(sources, project, plan.from, plan.now.sequence, |keys| {
+            let records: Vec<_> = sources.replica.get_many(project, keys)?.into_iter().flatten().collect();
+            let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+            let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
+            batches.push(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect());
+            Ok(())
+        })?;
+        let documents = batches.iter().map(Vec::len).sum::<usize>() as u64;
+        if documents == 0 {
+            return Ok(None);
+        }
+        let failed = |error: String| IndexError::Call(skerry_host::CallError::Instantiate(error));
+        let wasm = fs::read(&sources.query_wasm).map_err(|error| failed(error.to_string()))?;
+        let told = |step: bake::Step| tracing::debug!(%project, ?step, "sealing");
+        let baked = bake::segment(&wasm, batches.into_iter(), &told).map_err(|error| failed(error.to_string()))?;
+        fs::create_dir_all(&self.dir).map_err(|error| failed(error.to_string()))?;
+        let (component, sha256) =
+            Component::keep(&sources.engine, &self.dir, NAME, &baked).map_err(|error| failed(error.to_string()))?;
+        let seconds = begun.elapsed().as_secs_f64();
+        tracing::info!(%project, documents, bytes = baked.len(), seconds, "sealed a segment");
+        Ok(Some(Sealed { component, sha256, from: plan.from, to: plan.now.sequence, documents }))
+    }
+
+    /// Puts a new segment in the place of those whose ranges it covers, and writes it down.
+    pub(super) fn install(
+        &self,
+        sources: &Sources,
+        project: &ProjectName,
+        new: Option<Sealed>,
+        at: &VersionInfo,
+    ) -> Result<Vec<Arc<Sealed>>, IndexError> {
+        let mut segments = lock(&self.segments);
+        if let Some(new) = new {
+            segments.retain(|segment| segment.to <= new.from);
+            segments.push(Arc::new(new));
+        }
+        let entry = |segment: &Arc<Sealed>| Entry {
+            sha256: segment.sha256.clone(),
+            from: segment.from,
+            to: segment.to,
+            documents: segment.documents,
+        };
+        let manifest = Manifest {
+            format: FORMAT,
+            model: sources.embedder.model().id.clone(),
+            query_sha256: sources.query_sha256.clone(),
+            version: at.version.clone(),
+            sequence: at.sequence,
+            segments: segments.iter().map(entry).collect(),
+        };
+        if let Err(error) = write(&self.dir.join(MANIFEST), &manifest) {
+            tracing::warn!(%project, %error, "the index cannot be kept; it will be read from the feed at the next start");
+        }
+        Ok(segments.clone())
+    }
+
+    /// Deletes the files of segments that are not among these.
+    pub(super) fn discard_unused(&self, segments: &[Arc<Sealed>]) {
+        let Ok(files) = fs::read_dir(&self.dir) else { return };
+        for path in files.flatten().map(|file| file.path()) {
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let sha = name.strip_prefix("segment-").and_then(|rest| rest.get(..16));
+            let used = |sha: &str| segments.iter().any(|segment| segment.sha256.starts_with(sha));
+            if sha.is_some_and(|sha| !used(sha)) {
+                // What cannot be deleted now is tried again at the next sealing.
+                let _ = fs::remove_file(&path);
+            }
+        }
+    }
+}
+
+fn write(path: &Path, manifest: &Manifest) -> std::io::Result<()> {
+    let temporary = path.with_extension("partial");
+    fs::write(&temporary, serde_json::to_vec_pretty(manifest)?)?;
+    fs::rename(&temporary, path)
+}
+
+/// For each segment the keys that have changed behind its range: what it holds of them is not true any more.
+pub(super) fn stale_keys(
+    sources: &Sources,
+    project: &ProjectName,
+    sealed: &[Arc<Sealed>],
+) -> Result<Vec<Vec<String>>, IndexError> {
+    let mut stale: Vec<Vec<String>> = sealed.iter().map(|_| Vec::new()).collect();
+    let (Some(first), Some(last)) = (sealed.first(), sealed.last()) else { return Ok(stale) };
+    let mut since = first.to;
+    while since < last.to {
+        let changes = sources.replica.changes(project, since, FEED_PAGE)?;
+        let Some(end) = changes.last().map(|change| change.sequence) else { break };
+        for change in changes.iter().filter(|change| change.sequence <= last.to) {
+            for (segment, stale) in sealed.iter().zip(&mut stale) {
+                if change.sequence > segment.to {
+                    stale.push(change.key.as_str().to_owned());
+                }
+            }
+        }
+        since = end;
+    }
+    Ok(stale)
+}
+
+/// The keys of the records whose last change lies behind `from` and not behind `to`, page by page.
+fn each_page(
+    sources: &Sources,
+    project: &ProjectName,
+    from: u64,
+    to: u64,
+    mut page: impl FnMut(&[RecordKey]) -> Result<(), IndexError>,
+) -> Result<(), IndexError> {
+    let mut since = from;
+    while since < to {
+        let changes = sources.replica.changes(project, since, FEED_PAGE)?;
+        let Some(last) = changes.last().map(|change| change.sequence) else { break };
+        let inside = changes.into_iter().filter(|change| change.sequence <= to && !change.deleted);
+        let keys: Vec<RecordKey> = inside.map(|change| change.key).collect();
+        page(&keys)?;
+        since = last;
+    }
+    Ok(())
+}
