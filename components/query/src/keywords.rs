@@ -183,24 +183,33 @@ impl<'a> Keywords<'a> {
         scores.reset(self.segment.documents().slots());
         let mut rest: f32 = self.terms.iter().map(|term| term.bound).sum();
         let mut threshold = f32::NEG_INFINITY;
+        let mut highest = 0.0_f32;
         let mut pruned: Option<Vec<u32>> = None;
         for term in &self.terms {
-            // What documents can still get, this term included.
-            if pruned.is_none() && rest < threshold {
-                pruned = Some(scores.scored.clone());
+            // Whether documents that have none of the terms so far can still be among the best. Looking for the threshold
+            // costs as much as a term, so not before it can matter.
+            if pruned.is_none() && rest < highest && scores.scored.len() >= depth {
+                threshold = nth_best(&scores.scored, depth, scores);
+                if rest < threshold {
+                    let reach = |slot: &u32| scores.get(*slot) + rest >= threshold;
+                    // Through a set, which puts them in order in a fraction of the time of sorting.
+                    let mut reaching = Bitset::new(self.segment.documents().slots());
+                    scores.scored.iter().copied().filter(reach).for_each(|slot| reaching.insert(slot));
+                    pruned = Some(reaching.iter().collect());
+                }
             }
             if let Some(left) = &mut pruned {
-                left.retain(|slot| scores.get(*slot) + rest >= threshold);
-                left.sort_unstable();
+                if left.len() > 2 * depth {
+                    left.retain(|slot| scores.get(*slot) + rest >= threshold);
+                }
                 self.add_to(term, left, scores);
+                if left.len() > 2 * depth {
+                    threshold = threshold.max(nth_best(left, depth, scores));
+                }
             } else {
-                self.add_all(term, accept, scores);
+                highest = highest.max(self.add_all(term, accept, scores));
             }
             rest -= term.bound;
-            let slots = pruned.as_ref().unwrap_or(&scores.scored);
-            if slots.len() >= depth {
-                threshold = threshold.max(nth_best(slots, depth, scores));
-            }
         }
         let slots = pruned.as_ref().unwrap_or(&scores.scored);
         let documents = self.segment.documents();
@@ -212,8 +221,9 @@ impl<'a> Keywords<'a> {
         Best { ranked, rest }
     }
 
-    /// Adds a term's part to every document that has it.
-    fn add_all(&self, term: &Term<'_>, accept: Option<&Bitset>, scores: &mut Scores) {
+    /// Adds a term's part to every document that has it, and answers the highest score that came of it.
+    fn add_all(&self, term: &Term<'_>, accept: Option<&Bitset>, scores: &mut Scores) -> f32 {
+        let mut highest = 0.0_f32;
         for (&slot, &count) in term.list.slots.iter().zip(term.list.counts) {
             if accept.is_some_and(|accept| !accept.contains(slot)) {
                 continue;
@@ -224,8 +234,10 @@ impl<'a> Keywords<'a> {
                     scores.scored.push(slot);
                 }
                 *sum += score;
+                highest = highest.max(*sum);
             }
         }
+        highest
     }
 
     /// Adds a term's part to those of `slots`, ascending, that have it.
