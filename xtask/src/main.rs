@@ -6,6 +6,7 @@ mod bench;
 mod components;
 mod fetch;
 mod paths;
+mod quality;
 mod run;
 mod tests;
 mod up;
