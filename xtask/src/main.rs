@@ -38,7 +38,7 @@ enum Command {
     BenchSearch(bench::search::SearchArguments),
     /// Builds and bakes the components into target/skerry/components.
     Components,
-    /// Embeds the glosses of WordNet for the search benchmark.
+    /// Embeds the glosses of `WordNet` for the search benchmark.
     Wordnet,
     /// Fetches the model and the sample data by pinned hash into target/skerry.
     Fetch,
