@@ -35,6 +35,11 @@ pub(crate) struct BenchArguments {
     /// Measures how well queries find what they should, and no times.
     #[arg(long)]
     quality: bool,
+    /// Search over 100,000 glosses of WordNet, side by side with other engines (about 20 minutes), instead of the rest.
+    #[arg(long, conflicts_with = "quality")]
+    search: bool,
+    #[command(flatten)]
+    search_arguments: search::SearchArguments,
 }
 
 const SMALL: usize = 1_000;
@@ -43,6 +48,11 @@ const SMALL: usize = 1_000;
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;
+    if arguments.search {
+        run(cargo().args(["build", "--workspace", "--bins"]))?;
+        components::build()?;
+        return search::bench(&arguments.search_arguments, arguments.queries);
+    }
     if arguments.quality {
         return quality_alone();
     }
@@ -128,6 +138,11 @@ fn row(name: &str, value: f64, unit: &str) -> Value {
 }
 
 fn report(rows: &[Value]) -> anyhow::Result<()> {
+    print_rows(rows);
+    fetch::write_whole(&paths::products().join("bench.json"), &serde_json::to_vec_pretty(rows)?)
+}
+
+fn print_rows(rows: &[Value]) {
     println!("| measurement | value |\n| --- | --- |");
     for row in rows {
         let unit = row["unit"].as_str().filter(|unit| *unit != "ratio").unwrap_or("");
@@ -137,7 +152,6 @@ fn report(rows: &[Value]) -> anyhow::Result<()> {
             row["value"].as_f64().unwrap_or(0.0)
         );
     }
-    fetch::write_whole(&paths::products().join("bench.json"), &serde_json::to_vec_pretty(rows)?)
 }
 
 fn percentile(times: &[f64], percent: usize) -> f64 {
@@ -198,8 +212,7 @@ impl Node {
         let mut line = String::new();
         BufReader::new(child.stdout.take().context("no output")?).read_line(&mut line)?;
         let url = line.trim().strip_prefix("skerry listens on ").context("the node did not start")?.to_owned();
-        let config = ureq::Agent::config_builder().timeout_global(Some(Duration::from_mins(10))).build();
-        Ok(Node { child, agent: config.into(), url })
+        Ok(Node { child, agent: agent(), url })
     }
 
     /// The answer and its `Server-Timing`.
@@ -211,6 +224,11 @@ impl Node {
         let timing = timing.to_owned();
         let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
         Ok((serde_json::from_str(&text)?, timing))
+    }
+
+    /// A client of its own connections, for a thread of its own.
+    fn client(&self) -> Client {
+        Client { agent: agent(), url: self.url.clone() }
     }
 
     fn publish(&mut self, project: &str, texts: &[String]) -> anyhow::Result<()> {
@@ -246,6 +264,28 @@ impl Node {
         self.child.wait()?;
         Ok(())
     }
+}
+
+/// Asks a node.
+struct Client {
+    agent: ureq::Agent,
+    url: String,
+}
+
+impl Client {
+    /// Posts a body that is JSON already, and reads the answer to its end.
+    fn post(&self, path: &str, body: &str) -> anyhow::Result<()> {
+        let request = ureq::http::Request::post(format!("{}/api/v1{path}", self.url));
+        let request = request.header("content-type", "application/json").body(body)?;
+        let mut response = self.agent.run(request).with_context(|| format!("POST {path}"))?;
+        response.body_mut().read_to_vec()?;
+        Ok(())
+    }
+}
+
+/// Nothing goes through a proxy: the node is on this machine.
+fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder().proxy(None).timeout_global(Some(Duration::from_mins(10))).build().into()
 }
 
 impl Drop for Node {

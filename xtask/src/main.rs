@@ -12,6 +12,8 @@ mod tests;
 mod up;
 mod wordnet;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 /// Builds, runs, tests and measures Skerry.
@@ -34,8 +36,9 @@ enum Command {
     },
     /// Measures what docs/benchmarks.md reports and writes target/skerry/bench.json.
     Bench(bench::BenchArguments),
-    /// Measures search over 100,000 glosses of WordNet, with peers.
-    BenchSearch(bench::search::SearchArguments),
+    /// What one segment takes of memory, in a process of its own: a part of `bench --search`.
+    #[command(hide = true)]
+    BenchProbe { dir: PathBuf, sha256: String, queries: PathBuf },
     /// Builds and bakes the components into target/skerry/components.
     Components,
     /// Embeds the glosses of `WordNet` for the search benchmark.
@@ -49,7 +52,7 @@ fn main() -> anyhow::Result<()> {
         Command::Up(arguments) => up::up(&arguments),
         Command::Test { arguments } => tests::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
-        Command::BenchSearch(arguments) => bench::search::bench(&arguments),
+        Command::BenchProbe { dir, sha256, queries } => bench::search::probe_main(&dir, &sha256, &queries),
         Command::Wordnet => wordnet::vectors(&wordnet::glosses()?).map(drop),
         Command::Components => components::build(),
         Command::Fetch => fetch::fetch(),
