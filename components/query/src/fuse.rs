@@ -42,7 +42,7 @@ pub fn depth(request: &Request) -> usize {
     let hybrid = request.text.is_some() && request.vector.is_some();
     let base = match request.fusion {
         Fusion::ReciprocalRank(_) if hybrid => ranks(wanted),
-        Fusion::Convex(_) if hybrid => (4 * wanted).max(64),
+        Fusion::Convex(_) if hybrid => (3 * wanted).max(32),
         _ => wanted,
     };
     let pool = if request.diversity.is_some() { POOL_PER_HIT * wanted } else { 0 };

@@ -317,6 +317,11 @@ fn skerry(
             rows.push(row(&format!("{kind} search by {name}, p95"), percentile(&times, 95), "ms"));
         }
     }
+    rows.push(row(
+        "hybrid queries of 4 words, two instances on two threads, in process",
+        pair(&engine, &component, limits, data, &short)?,
+        "/s",
+    ));
     for (share, lexname) in FILTERS {
         let truth = data.truth(|gloss| gloss.lexname == lexname);
         let (recall, times) = measure(&truth, |query| ask(&Request { filter: only(lexname), ..by_vector(query) }))?;
@@ -333,6 +338,34 @@ fn skerry(
         "memory_after_queries_mb_per_100k": probe["asked_mb"].as_f64().map(|mb| mb * per_100k),
         "points": points, "filtered": filtered, "note": "WebAssembly, int8; postings, keys and columns included in memory",
     }))
+}
+
+/// Queries per second of two instances, each on a thread of its own.
+fn pair(
+    engine: &Engine,
+    component: &Component,
+    limits: Limits,
+    data: &Data,
+    text: &dyn Fn(usize) -> Option<String>,
+) -> anyhow::Result<f64> {
+    const ROUNDS: usize = 5;
+    let requests: Vec<Request> = (0..data.queries.len())
+        .map(|query| Request { text: text(query), vector: Some(data.query_vector(query)), ..Request::default() })
+        .collect();
+    let work = || -> anyhow::Result<()> {
+        let mut segment = Segment::new(engine, component, limits)?;
+        for request in requests.iter().cycle().take(ROUNDS * requests.len()) {
+            segment.query(request)?;
+        }
+        Ok(())
+    };
+    let begun = Instant::now();
+    std::thread::scope(|scope| {
+        let other = scope.spawn(work);
+        work()?;
+        other.join().unwrap_or_else(|_| anyhow::bail!("a thread failed"))
+    })?;
+    Ok((2 * ROUNDS * requests.len()) as f64 / begun.elapsed().as_secs_f64())
 }
 
 fn only(lexname: &str) -> Vec<FilterNode> {
