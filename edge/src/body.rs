@@ -373,7 +373,8 @@ pub struct QueryBody {
     /// Least cosine similarity of a hit, -1 to 1.
     #[serde(default)]
     pub similarity_min: Option<f32>,
-    /// Prefer hits that differ from those before them: 0 for the plain order, up to 1 (maximal marginal relevance).
+    /// Prefer hits that differ from those before them: 0 for the plain order, up to 1 (maximal marginal relevance). Not with
+    /// `offset`.
     #[serde(default)]
     pub diversity: Option<f32>,
     /// Keep only the best hits of each value of a field.
@@ -382,10 +383,10 @@ pub struct QueryBody {
     /// Say where each score comes from.
     #[serde(default)]
     pub explain: bool,
-    /// Show the part of each text with the query's words; `{}` for the usual length.
+    /// Show the part of each text with the words of `text` or `query`; `{}` for the usual length.
     #[serde(default)]
     pub highlight: Option<HighlightBody>,
-    /// Breadth of the graph search in large projects (ef_search), up to 4,096; more finds more of the true nearest.
+    /// Breadth of the graph search in large projects (ef_search), 1 to 4,096; more finds more of the true nearest.
     #[serde(default)]
     pub ef: Option<u32>,
     /// Look at every vector: the exact answer in large projects, more slowly.
@@ -397,9 +398,9 @@ pub struct QueryBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GroupBody {
-    /// The field, for instance `data.source`; records without it are a group of their own.
+    /// The field, for instance `data.source`, not `key`; records without it are a group of their own.
     pub field: String,
-    /// Hits of each group at most; 1 when absent.
+    /// Hits of each group at most, 1 to 1,000; 1 when absent.
     #[serde(default = "one_hit")]
     pub size: u32,
 }
@@ -441,7 +442,7 @@ pub enum FusionBody {
     },
     /// Reciprocal rank fusion.
     ReciprocalRank {
-        /// Added to each rank; 60 is usual.
+        /// Added to each rank, 0 to 1,000,000; 60 is usual.
         constant: u32,
     },
 }
@@ -456,7 +457,7 @@ pub struct Answer {
     /// The project is large and its graph was walked: one of the best may have been missed. Set `exact` to rule that out.
     #[serde(skip_serializing_if = "is_false")]
     pub approximate: bool,
-    /// `offset` of the next page; null when this is the last.
+    /// `offset` of the next page; null when this is the last, when it would be above 10,000, and with `diversity`.
     pub next_offset: Option<u32>,
     /// Records whose vector is still being computed, which vector search cannot find yet; absent when there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -597,6 +598,9 @@ pub struct Duplicates {
     pub pairs: Vec<Pair>,
     /// Records examined.
     pub examined: usize,
+    /// Of these, records whose vector is still being computed, which could not be compared; absent when there are none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub vectors_pending: usize,
     /// Pass it as `after` for the next part; null when all are examined.
     pub next: Option<String>,
 }
@@ -613,4 +617,9 @@ pub struct Pair {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }

@@ -100,8 +100,8 @@ fn comparison(op: &str, value: Option<&Value>, at: &str) -> Result<Comparison, P
             _ => return Err(invalid(at, "`prefix` needs text as `value`")),
         },
         "matches" => match needed()? {
-            Value::String(words) if !words.trim().is_empty() => Comparison::Words(words.clone()),
-            _ => return Err(invalid(at, "`matches` needs words as `value`")),
+            Value::String(words) if words.chars().any(char::is_alphanumeric) => Comparison::Words(words.clone()),
+            _ => return Err(invalid(at, "`matches` needs text with a letter or a digit as `value`")),
         },
         "exists" if value.is_none() => Comparison::Exists,
         "exists" => return Err(invalid(at, "`exists` takes no `value`; wrap it in {\"not\": ..} for absent fields")),
@@ -109,7 +109,11 @@ fn comparison(op: &str, value: Option<&Value>, at: &str) -> Result<Comparison, P
     })
 }
 
-fn check_path(path: &str, at: &str) -> Result<(), Problem> {
+/// Whether records can have a field of this name. `at` is where the request names it.
+///
+/// # Errors
+/// [`Kind::UnknownField`].
+pub fn check_path(path: &str, at: &str) -> Result<(), Problem> {
     let known = matches!(path, "key" | "layer" | "link.type" | "link.key")
         || ["data.", "metadata."].iter().any(|root| path.len() > root.len() && path.starts_with(root));
     if known {
@@ -253,6 +257,7 @@ mod tests {
             json!({"field": "data.a", "op": "prefix", "value": 1}),
             json!({"field": "data.a", "op": "exists", "value": true}),
             json!({"field": "data.a", "op": "matches", "value": " "}),
+            json!({"field": "text", "op": "matches", "value": "?!"}),
             json!({"field": "text", "op": "eq", "value": "tide"}),
             json!({"field": "data.a", "value": 1, "boost": 2}),
         ] {

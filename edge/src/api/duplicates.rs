@@ -1,11 +1,10 @@
 //! Near-duplicates: records that say almost the same.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use skerry_host::types::Request;
+use skerry_host::types::{Comparison, Condition, FilterNode, Request, Scalar};
 use skerry_sync::RecordKey;
 
 use super::{blocking, project_name};
@@ -46,27 +45,42 @@ pub(super) async fn duplicates(
     blocking(move || {
         let project = project_name(&project)?;
         let after = body.after.as_deref().map(RecordKey::parse).transpose()?;
-        let records = node.replica().scan(&project, after.as_ref(), limit)?;
+        // One more than wanted tells whether there is a next page.
+        let mut records = node.replica().scan(&project, after.as_ref(), limit + 1)?;
+        let more = records.len() > limit;
+        records.truncate(limit);
         let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
         let vectors = node.replica().vectors(&node.embedder().model().id, &texts)?;
         let index = node.index(&project);
-        let mut seen = BTreeSet::new();
+        let mut vectors_pending = 0;
         let mut pairs = Vec::new();
-        for (record, vector) in records.iter().zip(vectors) {
-            let Some(vector) = vector.filter(|_| !record.text.is_empty()) else { continue };
-            let request =
-                Request { vector: Some(vector), k: NEIGHBOURS, similarity_min: Some(min), ..Request::default() };
-            for hit in index.query(node.sources(), &request)?.response.hits {
-                let key = record.key.as_str();
-                // Of a pair that two pages see, the page of its first key tells.
-                if hit.key.as_str() > key && seen.insert((key.to_owned(), hit.key.clone())) {
-                    pairs.push(Pair { keys: [key.to_owned(), hit.key], similarity: hit.score });
-                }
+        for (record, vector) in records.iter().zip(vectors).filter(|(record, _)| !record.text.is_empty()) {
+            let Some(vector) = vector else {
+                vectors_pending += 1;
+                continue;
+            };
+            let key = record.key.as_str();
+            for hit in index.query(node.sources(), &near_behind(key, vector, min))?.response.hits {
+                pairs.push(Pair { keys: [key.to_owned(), hit.key], similarity: hit.score });
             }
         }
         pairs.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then_with(|| a.keys.cmp(&b.keys)));
-        let next = records.last().filter(|_| records.len() == limit).map(|last| last.key.as_str().to_owned());
-        Ok(Json(Duplicates { pairs, examined: records.len(), next }))
+        let next = records.last().filter(|_| more).map(|last| last.key.as_str().to_owned());
+        Ok(Json(Duplicates { pairs, examined: records.len(), vectors_pending, next }))
     })
     .await
+}
+
+/// Each pair is told under its first key, so only what comes behind it counts: among many equal records, those before it would
+/// take all the room.
+fn near_behind(key: &str, vector: Vec<f32>, similarity_min: f32) -> Request {
+    let behind =
+        Condition { path: "key".to_owned(), comparison: Comparison::Greater(Scalar::Text(key.to_owned())) };
+    Request {
+        vector: Some(vector),
+        k: NEIGHBOURS,
+        similarity_min: Some(similarity_min),
+        filter: vec![FilterNode::Condition(behind)],
+        ..Request::default()
+    }
 }

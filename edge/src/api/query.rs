@@ -1,5 +1,6 @@
 //! The query path: one screen from the request to the answer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -7,10 +8,10 @@ use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
 use skerry_host::types::{Comparison, Condition, Excerpt, FilterNode, Fusion, Group, Hit, Parsed, Request, Scalar};
-use skerry_sync::{ProjectName, RecordKey};
+use skerry_sync::{ProjectName, ReadError, Record, RecordKey};
 
 use super::{blocking, project_name};
-use crate::body::{Answer, FusionBody, Highlight, HitBody, Mode, QueryBody, RecordBody};
+use crate::body::{Answer, FusionBody, GroupBody, Highlight, HighlightBody, HitBody, Mode, QueryBody, RecordBody};
 use crate::extract::{JsonBody, PathParameters};
 use crate::filter;
 use crate::index::{Answered, ProjectIndex};
@@ -27,6 +28,21 @@ const K_DEFAULT: u32 = 10;
 
 /// Hits left out before the first at most.
 const OFFSET_MAX: u32 = 10_000;
+
+/// Hits of one group at most.
+const GROUP_SIZE_MAX: u32 = 1_000;
+
+/// Breadth of a walk over the graph at most.
+const EF_MAX: u32 = 4_096;
+
+/// Constant of reciprocal rank fusion at most: beyond, neighbouring ranks have the same score in single precision.
+const RANK_CONSTANT_MAX: u32 = 1_000_000;
+
+/// Reciprocal rank fusion looks as deep as this many hits at least, so that each page is cut from the same ranking.
+const RANKED_MIN: u32 = 100;
+
+/// Bytes of a highlight at least.
+const HIGHLIGHT_BYTES_MIN: u32 = 16;
 
 /// Bytes of a highlight when the request does not say.
 const HIGHLIGHT_BYTES_DEFAULT: u32 = 240;
@@ -74,19 +90,24 @@ impl Timing {
 fn answer(node: &Node, project: &ProjectName, body: QueryBody) -> Result<(Answer, Timing), Problem> {
     let started = std::time::Instant::now();
     // Before any work: an unknown project must not cost an embedding.
-    node.replica().sequence(project)?;
+    let before = node.replica().sequence(project)?;
     let index = node.index(project);
     let version = body.version.clone();
-    let highlight = body.highlight.map(|wanted| wanted.bytes.unwrap_or(HIGHLIGHT_BYTES_DEFAULT));
     let written = body.query.clone();
-    let (request, parsed) = request(node, &index, project, body)?;
+    let asked = read(node, &index, project, body)?;
     let embedded = std::time::Instant::now();
-    let answered = match &version {
-        Some(version) => index.query_at(node.sources(), version, &request),
-        None => index.query(node.sources(), &request),
+    let ask = |request: &Request| match &version {
+        Some(version) => index.query_at(node.sources(), version, request),
+        None => index.query(node.sources(), request),
     };
-    let answered = answered.map_err(|error| point_at_field(error.into(), written.as_deref(), parsed.as_ref()))?;
-    let answer = fetch(node, project, &index, &request, answered, highlight)?;
+    let pointed = |problem: Problem| point_at_field(problem, written.as_deref(), asked.parsed.as_ref());
+    let answered = ask(&asked.request).map_err(|error| pointed(error.into()))?;
+    if let Some(group) = &asked.request.group
+        && answered.response.hits.iter().all(|hit| hit.group.is_none())
+    {
+        ask(&probe(group))?;
+    }
+    let answer = fetch(node, project, &index, &asked, answered, before)?;
     let milliseconds = |from: std::time::Instant, to: std::time::Instant| (to - from).as_secs_f64() * 1e3;
     let timing = Timing {
         embed_ms: milliseconds(started, embedded),
@@ -95,31 +116,42 @@ fn answer(node: &Node, project: &ProjectName, body: QueryBody) -> Result<(Answer
     Ok((answer, timing))
 }
 
-/// Puts the records to the hits.
+/// A request that is refused, with the most similar field, when no record has the field that was to be grouped by.
+fn probe(group: &Group) -> Request {
+    let condition = Condition { path: group.path.clone(), comparison: Comparison::Eq(Scalar::Null) };
+    Request { k: 1, filter: vec![FilterNode::Condition(condition)], ..Request::default() }
+}
+
+/// Puts the records to the hits. `before` is the feed's position before the index was asked.
 fn fetch(
     node: &Node,
     project: &ProjectName,
     index: &ProjectIndex,
-    request: &Request,
+    asked: &Asked,
     answered: Answered,
-    highlight_bytes: Option<u32>,
+    before: u64,
 ) -> Result<Answer, Problem> {
-    let Answered { response, version, vectors_pending, past } = answered;
+    let Answered { mut response, version, vectors_pending, past } = answered;
+    let k = asked.k as usize;
+    let next = asked.request.offset + asked.k;
+    let more = response.hits.len() > k || (asked.request.k == asked.k && response.hits.len() == k);
+    response.hits.truncate(k);
     let keys = response.hits.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;
     let found = node.replica().get_many(project, &keys)?;
-    let full = response.hits.len() == request.k as usize;
+    // What was written since the index was asked must not show in an answer that names the version before it.
+    let moved = !keys.is_empty() && node.replica().sequence(project)? != before;
+    let past = if moved { Some(Arc::new(changed_since(node, project, &version)?)) } else { past };
     let mut hits = Vec::with_capacity(response.hits.len());
     for (hit, now) in response.hits.into_iter().zip(found) {
         let record = match past.as_ref().and_then(|past| past.get(&hit.key)) {
             Some(then) => then.clone(),
             None => now,
         };
-        // A record deleted since the index answered is no hit any more.
         hits.extend(record.map(|record| hit_body(hit, record.into())));
     }
-    if let (Some(bytes), Some(text)) = (highlight_bytes, &request.text) {
+    if let Some((text, bytes)) = &asked.highlight {
         let texts: Vec<&str> = hits.iter().map(|hit| hit.record.text.as_str()).collect();
-        let excerpts = index.excerpts(&texts, text, bytes)?;
+        let excerpts = index.excerpts(&texts, text, *bytes)?;
         for (hit, excerpt) in hits.iter_mut().zip(&excerpts) {
             hit.highlight = Some(highlight(excerpt));
         }
@@ -129,9 +161,21 @@ fn fetch(
         candidates: response.candidates,
         approximate: response.approximate,
         vectors_pending: Some(vectors_pending).filter(|&count| count > 0),
-        next_offset: Some(request.offset + request.k).filter(|next| full && *next <= OFFSET_MAX),
+        next_offset: Some(next)
+            .filter(|&next| more && next < response.candidates && next <= OFFSET_MAX)
+            .filter(|_| asked.request.diversity.is_none()),
         hits,
     })
+}
+
+/// Records that have changed since a version, as they were then.
+fn changed_since(
+    node: &Node,
+    project: &ProjectName,
+    version: &str,
+) -> Result<BTreeMap<String, Option<Record>>, ReadError> {
+    let past = node.replica().past(project, version)?;
+    Ok(past.changed.into_iter().map(|(key, record)| (key.as_str().to_owned(), record)).collect())
 }
 
 fn hit_body(hit: Hit, record: RecordBody) -> HitBody {
@@ -165,20 +209,25 @@ fn highlight(excerpt: &Excerpt) -> Highlight {
     Highlight { fragments, cut_before: excerpt.cut_before, cut_after: excerpt.cut_after }
 }
 
-fn request(
-    node: &Node,
-    index: &ProjectIndex,
-    project: &ProjectName,
-    body: QueryBody,
-) -> Result<(Request, Option<Parsed>), Problem> {
-    let k = body.k.unwrap_or(K_DEFAULT);
-    if !(1..=K_MAX).contains(&k) {
-        return Err(invalid(format!("`k` is {k}; it goes from 1 to {K_MAX}.")));
+/// What a body asks for.
+struct Asked {
+    request: Request,
+    /// The query in the query language.
+    parsed: Option<Parsed>,
+    /// Hits wanted; the request may ask for more.
+    k: u32,
+    /// The words to mark, and in how many bytes of text.
+    highlight: Option<(String, u32)>,
+}
+
+fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBody) -> Result<Asked, Problem> {
+    let k = within("k", body.k.unwrap_or(K_DEFAULT), 1, K_MAX)?;
+    let offset = within("offset", body.offset.unwrap_or(0), 0, OFFSET_MAX)?;
+    if body.diversity.is_some() && offset > 0 {
+        // Each next hit depends on how many are chosen from: pages would repeat hits and leave others out.
+        return Err(invalid("`diversity` has no pages: leave `offset` out and ask for all hits with `k`.".to_owned()));
     }
-    let offset = body.offset.unwrap_or(0);
-    if offset > OFFSET_MAX {
-        return Err(invalid(format!("`offset` is {offset}; it goes up to {OFFSET_MAX}.")));
-    }
+    let ef = body.ef.map(|ef| within("ef", ef, 1, EF_MAX)).transpose()?;
     let parsed = body.query.as_deref().map(|query| parse(node, index, query)).transpose()?;
     if parsed.is_some() && body.text.is_some() {
         return Err(invalid(
@@ -193,14 +242,15 @@ fn request(
     }
     let mut given = body.vector;
     if let Some(key) = &body.like {
-        if given.is_some() || text.is_some() {
-            return Err(invalid(
-                "`like` stands for the text and the vector; leave `text`, `query` words and `vector` out.".to_owned(),
-            ));
-        }
-        given = Some(vector_of(node, project, key)?);
+        given = Some(like(node, project, key, body.version.as_deref(), given.is_some() || text.is_some(), body.mode)?);
         let itself = Condition { path: "key".to_owned(), comparison: Comparison::Eq(Scalar::Text(key.clone())) };
         filter = filter::both(filter, vec![FilterNode::Condition(itself), FilterNode::Negate(0)]);
+    }
+    if filter.len() > filter::NODES_MAX {
+        let (count, most) = (filter.len(), filter::NODES_MAX);
+        return Err(invalid(format!(
+            "`filter`, `query` and `like` have {count} conditions and groups together; at most {most} are taken."
+        )));
     }
     if text.is_none() && given.is_none() && filter.is_empty() {
         return Err(invalid(
@@ -218,24 +268,46 @@ fn request(
     let similarity_min = body.similarity_min.map(|min| share("similarity_min", min, -1.0)).transpose()?;
     if similarity_min.is_some() && vector.is_none() {
         return Err(invalid(
-            "`similarity_min` needs something to be similar to: a text, a vector or `like`.".to_owned(),
+            "`similarity_min` needs something to be similar to: a text, a vector or `like`, and not the mode `keyword`."
+                .to_owned(),
         ));
     }
+    let fusion = fusion(body.fusion)?;
+    let bytes = body.highlight.map(highlight_bytes).transpose()?;
     let request = Request {
-        text: text.filter(|_| body.mode != Mode::Vector),
+        text: text.clone().filter(|_| body.mode != Mode::Vector),
         vector,
-        k,
+        k: match fusion {
+            Fusion::ReciprocalRank(_) => k.max(RANKED_MIN.saturating_sub(offset)),
+            Fusion::Convex(_) => k,
+        },
         offset,
         filter,
-        fusion: fusion(body.fusion)?,
-        ef: body.ef,
+        fusion,
+        ef,
         exact: body.exact,
         similarity_min,
         diversity: body.diversity.map(|diversity| share("diversity", diversity, 0.0)).transpose()?,
-        group: body.group.map(|group| Group { path: group.field, size: group.size }),
+        group: body.group.map(group).transpose()?,
         explain: body.explain,
     };
-    Ok((request, parsed))
+    Ok(Asked { request, parsed, k, highlight: text.zip(bytes) })
+}
+
+fn group(body: GroupBody) -> Result<Group, Problem> {
+    if body.field == "key" {
+        return Err(invalid("`group.field` is `key`, which no two records share; group by another field.".to_owned()));
+    }
+    filter::check_path(&body.field, "group.field")?;
+    Ok(Group { path: body.field, size: within("group.size", body.size, 1, GROUP_SIZE_MAX)? })
+}
+
+fn highlight_bytes(body: HighlightBody) -> Result<u32, Problem> {
+    let bytes = body.bytes.unwrap_or(HIGHLIGHT_BYTES_DEFAULT);
+    if bytes < HIGHLIGHT_BYTES_MIN {
+        return Err(invalid(format!("`highlight.bytes` is {bytes}; it is at least {HIGHLIGHT_BYTES_MIN}.")));
+    }
+    Ok(bytes)
 }
 
 fn parse(node: &Node, index: &ProjectIndex, query: &str) -> Result<Parsed, Problem> {
@@ -260,11 +332,33 @@ fn point_at_field(problem: Problem, query: Option<&str>, parsed: Option<&Parsed>
     }
 }
 
-/// The vector of a record: from the cache as a rule, since it was embedded when it was published.
-fn vector_of(node: &Node, project: &ProjectName, key: &str) -> Result<Vec<f32>, Problem> {
-    let unknown =
-        || Problem::new(Kind::UnknownRecord, format!("There is no record `{key}` to look for others like it."));
-    let record = node.replica().get(project, &RecordKey::parse(key)?)?.ok_or_else(unknown)?;
+/// The vector of a record, as it was at the version: from the cache as a rule, since it was embedded when it was published.
+fn like(
+    node: &Node,
+    project: &ProjectName,
+    key: &str,
+    version: Option<&str>,
+    has_words: bool,
+    mode: Mode,
+) -> Result<Vec<f32>, Problem> {
+    if has_words {
+        return Err(invalid(
+            "`like` stands for the text and the vector; leave `text`, `query` words and `vector` out.".to_owned(),
+        ));
+    }
+    if mode == Mode::Keyword {
+        return Err(invalid("`like` compares by meaning; use the mode `hybrid` or `vector`.".to_owned()));
+    }
+    let parsed = RecordKey::parse(key)?;
+    let mut record = node.replica().get(project, &parsed)?;
+    if let Some(version) = version
+        && let Some(then) = changed_since(node, project, version)?.remove(key)
+    {
+        record = then;
+    }
+    let record = record.ok_or_else(|| {
+        Problem::new(Kind::UnknownRecord, format!("There is no record `{key}` to look for others like it."))
+    })?;
     if record.text.is_empty() {
         return Err(invalid(format!("The record `{key}` has no text, so nothing can be like it in meaning.")));
     }
@@ -297,6 +391,13 @@ fn checked_vector(vector: Vec<f32>, dimensions: u32) -> Result<Vec<f32>, Problem
     Ok(vector)
 }
 
+fn within(name: &str, value: u32, least: u32, most: u32) -> Result<u32, Problem> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(invalid(format!("`{name}` is {value}; it goes from {least} to {most}.")))
+}
+
 fn share(name: &str, value: f32, least: f32) -> Result<f32, Problem> {
     if (least..=1.0).contains(&value) {
         return Ok(value);
@@ -317,7 +418,9 @@ fn fusion(body: Option<FusionBody>) -> Result<Fusion, Problem> {
         Some(FusionBody::Convex { vector_weight }) => {
             Err(invalid(format!("`vector_weight` is {vector_weight}; it goes from 0 to 1.")))
         }
-        Some(FusionBody::ReciprocalRank { constant }) => Ok(Fusion::ReciprocalRank(constant)),
+        Some(FusionBody::ReciprocalRank { constant }) => {
+            Ok(Fusion::ReciprocalRank(within("constant", constant, 0, RANK_CONSTANT_MAX)?))
+        }
     }
 }
 

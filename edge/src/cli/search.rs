@@ -33,8 +33,12 @@ pub(super) struct QueryArguments {
     /// What to search with.
     #[arg(long, value_enum, default_value_t = Mode::Hybrid)]
     mode: Mode,
-    /// Only records that pass: data.severity >= 7, layer = "x", layer in (a, b), key ^= "CWE-1", data.y exists, or the API's
-    /// JSON. May be repeated; all must pass.
+    /// Only records that pass: a field, one of = != < <= > >= ^= (starts with) in exists, and a value; or the API's JSON. May
+    /// be repeated; all must pass.
+    ///
+    /// Fields are written out: data.severity >= 7, data.owner != "web team", layer in (a, b), key ^= CWE-1, link.type =
+    /// parent, metadata.source exists. JSON takes `any`, `not` and `matches` too: {"field": "text", "op": "matches",
+    /// "value": "prepared statement"}.
     #[arg(long)]
     filter: Vec<String>,
     /// Weight of meaning against words in a hybrid query, 0 to 1.
@@ -58,6 +62,9 @@ pub(super) struct QueryArguments {
     /// Show where each score comes from.
     #[arg(long)]
     explain: bool,
+    /// Breadth of the walk over the graph of a large project, 1 to 4096: more finds more of the true nearest.
+    #[arg(long)]
+    ef: Option<u32>,
     /// Look at every vector instead of walking the graph of a large project.
     #[arg(long)]
     exact: bool,
@@ -77,7 +84,7 @@ enum Mode {
 pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Result<()> {
     let body = body(arguments)?;
     let path = format!("/api/v1/projects/{}/query", segment(&globals.project));
-    let answer = globals.client()?.call("POST", &path, Some(&body)).map_err(|error| misread(error, arguments))?;
+    let answer = globals.client()?.call("POST", &path, Some(&body)).map_err(|error| misread(error, globals))?;
     if globals.json {
         return print_json(&answer);
     }
@@ -107,6 +114,7 @@ fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
         ("like", arguments.like.as_ref().map(|key| json!(key))),
         ("version", arguments.at.as_ref().map(|version| json!(version))),
         ("similarity_min", arguments.min_similarity.map(|min| json!(min))),
+        ("ef", arguments.ef.map(|ef| json!(ef))),
         ("diversity", arguments.diversity.map(|diversity| json!(diversity))),
         ("fusion", arguments.vector_weight.map(|weight| json!({ "convex": { "vector_weight": weight } }))),
         ("group", arguments.group_by.as_ref().map(|field| json!({ "field": field, "size": arguments.group_size }))),
@@ -127,13 +135,14 @@ fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
 }
 
 /// A query that cannot be read is shown with a mark under the place.
-fn misread(error: anyhow::Error, arguments: &QueryArguments) -> anyhow::Error {
+fn misread(error: anyhow::Error, globals: &Globals) -> anyhow::Error {
     let Some(Refused(problem)) = error.downcast_ref::<Refused>() else { return error };
-    let (Some(position), Some(query), false) =
-        (problem["position"].as_u64(), problem["query"].as_str(), arguments.plain)
-    else {
+    let (Some(position), Some(query)) = (problem["position"].as_u64(), problem["query"].as_str()) else {
         return error;
     };
+    if globals.json {
+        return error.context(Misuse("the query cannot be read".to_owned()));
+    }
     let column = usize::try_from(position).unwrap_or(0);
     let line: String = query.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
     let detail = problem["detail"].as_str().unwrap_or_default();
@@ -238,6 +247,7 @@ pub(super) fn duplicates(globals: &Globals, arguments: &DuplicatesArguments) -> 
     let path = format!("/api/v1/projects/{}/duplicates", segment(&globals.project));
     let bar = ProgressBar::new(project["records"].as_u64().unwrap_or(0)).with_message("comparing records");
     let mut pairs = Vec::new();
+    let mut pending = 0;
     let mut after = Value::Null;
     loop {
         let body = json!({ "similarity_min": arguments.min_similarity, "limit": 500, "after": after });
@@ -245,6 +255,7 @@ pub(super) fn duplicates(globals: &Globals, arguments: &DuplicatesArguments) -> 
         if let Value::Array(found) = part["pairs"].take() {
             pairs.extend(found);
         }
+        pending += part["vectors_pending"].as_u64().unwrap_or(0);
         bar.inc(part["examined"].as_u64().unwrap_or(0));
         after = part["next"].take();
         if after.is_null() {
@@ -255,7 +266,10 @@ pub(super) fn duplicates(globals: &Globals, arguments: &DuplicatesArguments) -> 
     let similarity = |pair: &Value| pair["similarity"].as_f64().unwrap_or(0.0);
     pairs.sort_by(|a, b| similarity(b).total_cmp(&similarity(a)));
     if globals.json {
-        return print_json(&json!({ "pairs": pairs }));
+        return print_json(&json!({ "pairs": pairs, "vectors_pending": pending }));
+    }
+    if pending > 0 {
+        note(format_args!("{pending} records are still being embedded and were not compared"));
     }
     if pairs.is_empty() {
         print_line(format_args!("no two records are as similar as {}", arguments.min_similarity))?;

@@ -249,11 +249,13 @@ async fn the_description_is_the_router() {
         "/api/v1/projects",
         "/api/v1/projects/{project}",
         "/api/v1/projects/{project}/deletions",
+        "/api/v1/projects/{project}/duplicates",
         "/api/v1/projects/{project}/query",
         "/api/v1/projects/{project}/records",
         "/api/v1/projects/{project}/records/{key}",
         "/api/v1/projects/{project}/sync",
         "/api/v1/projects/{project}/version",
+        "/api/v1/projects/{project}/versions",
         "/api/v1/status",
         "/api/v1/sync",
     ];
