@@ -74,8 +74,7 @@ pub(super) async fn duplicates(
 /// Each pair is told under its first key, so only what comes behind it counts: among many equal records, those before it would
 /// take all the room.
 fn near_behind(key: &str, vector: Vec<f32>, similarity_min: f32) -> Request {
-    let behind =
-        Condition { path: "key".to_owned(), comparison: Comparison::Greater(Scalar::Text(key.to_owned())) };
+    let behind = Condition { path: "key".to_owned(), comparison: Comparison::Greater(Scalar::Text(key.to_owned())) };
     Request {
         vector: Some(vector),
         k: NEIGHBOURS,

@@ -277,10 +277,7 @@ fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBod
     let request = Request {
         text: text.clone().filter(|_| body.mode != Mode::Vector),
         vector,
-        k: match fusion {
-            Fusion::ReciprocalRank(_) => k.max(RANKED_MIN.saturating_sub(offset)),
-            Fusion::Convex(_) => k,
-        },
+        k: hits_asked_for(k, offset, fusion, body.diversity.is_some()),
         offset,
         filter,
         fusion,
@@ -292,6 +289,15 @@ fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBod
         explain: body.explain,
     };
     Ok(Asked { request, parsed, k, highlight: text.zip(bytes) })
+}
+
+/// One more than wanted tells whether there is another page.
+fn hits_asked_for(k: u32, offset: u32, fusion: Fusion, is_diverse: bool) -> u32 {
+    match fusion {
+        _ if is_diverse => k,
+        Fusion::ReciprocalRank(_) => (k + 1).max(RANKED_MIN.saturating_sub(offset)).min(K_MAX),
+        Fusion::Convex(_) => (k + 1).min(K_MAX),
+    }
 }
 
 fn group(body: GroupBody) -> Result<Group, Problem> {

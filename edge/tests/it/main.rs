@@ -9,6 +9,8 @@ mod components;
 mod crash;
 mod process;
 mod replicas;
+mod search;
+mod search_cli;
 
 use std::path::PathBuf;
 use std::sync::Arc;
