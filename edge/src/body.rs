@@ -386,7 +386,7 @@ pub struct QueryBody {
     /// Show the part of each text with the words of `text` or `query`; `{}` for the usual length.
     #[serde(default)]
     pub highlight: Option<HighlightBody>,
-    /// Breadth of the graph search in large projects (ef_search), 1 to 4,096; more finds more of the true nearest.
+    /// Breadth of the graph search in large projects (`ef_search`), 1 to 4,096; more finds more of the true nearest.
     #[serde(default)]
     pub ef: Option<u32>,
     /// Look at every vector: the exact answer in large projects, more slowly.

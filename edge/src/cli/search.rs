@@ -157,8 +157,13 @@ fn print_hit(hit: &Value, rank: usize) -> anyhow::Result<()> {
     let title = title.map_or_else(|| body.lines().next().unwrap_or_default().to_owned(), str::to_owned);
     let (bold, dim, plain) = if colours() { ("\x1b[1m", "\x1b[2m", "\x1b[0m") } else { ("", "", "") };
     let score = hit["score"].as_f64().unwrap_or(0.0);
+    let group = match &hit["group"] {
+        Value::Null => String::new(),
+        Value::String(group) => format!("  [{}]", clip(group, 40)),
+        other => format!("  [{other}]"),
+    };
     print_line(format_args!(
-        "{rank:>2}. {bold}{}{plain}  {}  {dim}score {score:.3}{plain}",
+        "{rank:>2}. {bold}{}{plain}  {}  {dim}score {score:.3}{group}{plain}",
         text(hit, "key"),
         clip(&title, 90)
     ))?;
@@ -184,23 +189,39 @@ fn print_hit(hit: &Value, rank: usize) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The highlighted part of the text; what follows the title when there is none.
+/// The highlighted part of the text, without the title that stands above it; what follows the title when no words are marked.
 fn shown(highlight: &Value, body: &str, title: &str, bold: &str, plain: &str) -> String {
-    let Some(fragments) = highlight["fragments"].as_array() else {
-        let rest: Vec<&str> = body.strip_prefix(title).unwrap_or(body).split_whitespace().collect();
-        return clip(&rest.join(" "), 180);
-    };
-    let piece = |fragment: &Value| {
-        let clean: String = text(fragment, "text")
+    let rest: Vec<&str> = body.strip_prefix(title).unwrap_or(body).split_whitespace().collect();
+    let rest = clip(&rest.join(" "), 180);
+    let Some(fragments) = highlight["fragments"].as_array() else { return rest };
+    let is_cut = highlight["cut_before"] == true;
+    let texts: Vec<String> = fragments.iter().map(|fragment| text(fragment, "text")).collect();
+    let mut skip = if !is_cut && texts.concat().starts_with(title) { title.len() } else { 0 };
+    let mut line = if is_cut { "…".to_owned() } else { String::new() };
+    for (fragment, text) in fragments.iter().zip(&texts) {
+        let skipped = skip.min(text.len());
+        skip -= skipped;
+        let clean: String = text
+            .get(skipped..)
+            .unwrap_or_default()
             .chars()
             .map(|character| if character.is_whitespace() { ' ' } else { character })
             .filter(|character| !character.is_control())
             .collect();
-        if fragment["match"] == true { format!("{bold}{clean}{plain}") } else { clean }
-    };
-    let before = if highlight["cut_before"] == true { "…" } else { "" };
-    let after = if highlight["cut_after"] == true { "…" } else { "" };
-    format!("{before}{}{after}", fragments.iter().map(piece).collect::<String>())
+        let clean = if line.is_empty() { clean.trim_start() } else { clean.as_str() };
+        if fragment["match"] == true && !clean.is_empty() {
+            line.extend([bold, clean, plain]);
+        } else {
+            line.push_str(clean);
+        }
+    }
+    if line.is_empty() {
+        return rest;
+    }
+    if highlight["cut_after"] == true {
+        line.push('…');
+    }
+    line
 }
 
 fn colours() -> bool {

@@ -106,6 +106,10 @@ fn hits_are_shown() {
         shown.contains("(cosine -) + words ") && shown.contains("(BM25 ") && shown.contains(": ebb x1 "),
         "{shown}"
     );
+    let titled = json!([{"key": "t", "text": "Boat hook\n\nFor boats and moorings.", "data": {"title": "Boat hook"}, "layers": ["deck"]}]);
+    publish(data.path(), &titled);
+    let shown = ok(data.path(), &["query", "hook boat", "-k", "1", "--group-by", "layer"]);
+    assert!(shown.contains("  [deck]\n    For boats and moorings.\n"), "the title stands there once: {shown}");
     assert!(!ok(data.path(), &["query", "yeast"]).contains('\u{1b}'));
 }
 
