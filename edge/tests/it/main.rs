@@ -14,6 +14,7 @@ mod search_cli;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -41,15 +42,39 @@ impl TestNode {
     }
 
     fn with(config: &ApiConfig) -> TestNode {
+        TestNode::open(config, SEAL_AFTER)
+    }
+
+    /// A node whose indexes are sealed after so many changes.
+    fn sealing_after(changes: usize) -> TestNode {
+        TestNode::open(&ApiConfig::default(), changes)
+    }
+
+    fn open(config: &ApiConfig, seal_after: usize) -> TestNode {
         let data = tempfile::tempdir().unwrap();
         let node_config = NodeConfig {
             data_dir: data.path().to_owned(),
             components_dir: Some(components_dir()),
             embedder_instances: 2,
-            seal_after: SEAL_AFTER,
+            seal_after,
         };
         let node = Node::open(&node_config).expect("run `cargo xtask components` first");
         TestNode { router: router(Arc::clone(&node), config), _node: node, _data: data }
+    }
+
+    /// Waits until the first project has a sealed segment and none is being made.
+    async fn sealed(&self) {
+        let sealed = async {
+            loop {
+                let project = &self.call("GET", "/status", &Value::Null).await.1["projects"][0];
+                let segments = project["segments"].as_array().map_or(0, Vec::len);
+                if segments > 1 && project["sealing"] == false {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(120), sealed).await.expect("a segment is sealed");
     }
 
     async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Vec<u8>) {

@@ -28,7 +28,10 @@ fn records() -> Value {
 }
 
 async fn filled() -> TestNode {
-    let node = TestNode::new();
+    fill(TestNode::new()).await
+}
+
+async fn fill(node: TestNode) -> TestNode {
     assert_eq!(node.call("PUT", "/projects/p", &json!({})).await.0, 201);
     publish(&node, &records()).await;
     node
@@ -509,7 +512,18 @@ async fn every_operator_filters() {
 /// An earlier version is answered as it was answered then: hits, scores to the bit, and the records of then.
 #[tokio::test]
 async fn an_earlier_version_answers_as_it_did() {
-    let node = filled().await;
+    answers_as_it_did(&filled().await).await;
+}
+
+/// The same while segments are sealed and merged behind the answers.
+#[tokio::test]
+async fn an_earlier_version_answers_as_it_did_from_sealed_segments() {
+    let node = fill(TestNode::sealing_after(2)).await;
+    node.sealed().await;
+    answers_as_it_did(&node).await;
+}
+
+async fn answers_as_it_did(node: &TestNode) {
     let queries = [
         json!({"text": "spring tide", "explain": true, "highlight": {}}),
         json!({"text": "spring tide", "mode": "keyword", "k": 3}),
