@@ -11,6 +11,7 @@ mod process;
 mod replicas;
 mod search;
 mod search_cli;
+mod versions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -74,7 +75,7 @@ impl TestNode {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(120), sealed).await.expect("a segment is sealed");
+        tokio::time::timeout(Duration::from_mins(2), sealed).await.expect("a segment is sealed");
     }
 
     async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Vec<u8>) -> (u16, Vec<u8>) {
