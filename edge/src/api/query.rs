@@ -87,11 +87,13 @@ impl Timing {
 ///
 /// # Errors
 /// A [`Problem`] that names the fault.
-fn answer(node: &Node, project: &ProjectName, body: QueryBody) -> Result<(Answer, Timing), Problem> {
+fn answer(node: &Node, project: &ProjectName, mut body: QueryBody) -> Result<(Answer, Timing), Problem> {
     let started = std::time::Instant::now();
     // Before any work: an unknown project must not cost an embedding.
     let before = node.replica().sequence(project)?;
     let index = node.index(project);
+    // A version has one name, however its digits are written.
+    body.version = body.version.map(|version| version.to_ascii_lowercase());
     let version = body.version.clone();
     let written = body.query.clone();
     let asked = read(node, &index, project, body)?;

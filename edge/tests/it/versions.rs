@@ -211,6 +211,8 @@ async fn versions_are_listed() {
     let sequences: Vec<u64> = listed.iter().map(|entry| entry["sequence"].as_u64().unwrap()).collect();
     assert!(sequences.is_sorted_by(|newer, older| newer >= older) && sequences[0] == 8, "{sequences:?}");
     assert!(listed[0]["time_ms"].as_i64() > Some(1_700_000_000_000), "{answer}");
+    let capitals = ask(&node, &json!({"query": "key:ebb", "version": second.to_uppercase()})).await;
+    assert_eq!(capitals["version"], second);
     let (_, one) = node.call("GET", "/projects/p/versions?limit=1", &Value::Null).await;
     assert_eq!(one["versions"].as_array().unwrap().len(), 1);
     for path in ["/projects/p/versions?limit=0", "/projects/p/versions?limit=1001", "/projects/p/versions?limit=x"] {
