@@ -106,36 +106,13 @@ pub fn segment(
     batches: impl Iterator<Item = Vec<Document>>,
     progress: &(dyn Fn(Step) + Send + Sync),
 ) -> Result<Vec<u8>, BakeError> {
-    bake_with_scratch(wasm, |scratch, store, instance| {
-        let mut sections = {
-            let (scratch_store, scratch_instance) = scratch;
-            let world = QueryWorld::new(&mut *scratch_store, scratch_instance)?;
-            let mut done = 0;
-            for batch in batches {
-                done += batch.len() as u64;
-                let upserted = world.skerry_query_documents().call_upsert(&mut *scratch_store, &batch)?;
-                upserted.map_err(DocumentError::from)?;
-                progress(Step::Documents(done));
-            }
-            let image = world.skerry_query_image();
-            let listed = image.call_lay_out(&mut *scratch_store)??;
-            let mut sections = BTreeMap::new();
-            for section in listed {
-                let mut bytes = Vec::new();
-                while (bytes.len() as u64) < section.bytes {
-                    let offset = bytes.len() as u64;
-                    let chunk = image.call_read(&mut *scratch_store, &section.name, offset, READ_BYTES)?;
-                    if chunk.is_empty() {
-                        return Err(BakeError::Failed(format!("section {} ends early", section.name)));
-                    }
-                    bytes.extend(chunk);
-                }
-                sections.insert(section.name, bytes);
-            }
-            sections
-        };
+    let prepare = |engine: &wasmtime::Engine, component: &wasmtime::component::Component| {
+        let mut sections = lay_out(engine, component, batches, progress)?;
         add_graph(&mut sections, progress)?;
         progress(Step::Snapshot);
+        Ok(sections)
+    };
+    bake_prepared(wasm, prepare, |sections, store, instance| {
         let world = QueryWorld::new(&mut *store, instance)?;
         let image = world.skerry_query_image();
         let listed: Vec<image::Section> = sections
@@ -143,13 +120,47 @@ pub fn segment(
             .map(|(name, bytes)| image::Section { name: name.clone(), bytes: bytes.len() as u64 })
             .collect();
         image.call_reserve(&mut *store, &listed)??;
-        for (name, bytes) in &sections {
+        for (name, bytes) in sections {
             for chunk in bytes.chunks(CHUNK_BYTES) {
-                image.call_append(&mut *store, name, chunk)??;
+                image.call_append(&mut *store, &name, chunk)??;
             }
         }
         Ok(image.call_finish(store)??)
     })
+}
+
+/// The sections of a segment with these documents, from an instance that is gone when this returns.
+fn lay_out(
+    engine: &wasmtime::Engine,
+    component: &wasmtime::component::Component,
+    batches: impl Iterator<Item = Vec<Document>>,
+    progress: &(dyn Fn(Step) + Send + Sync),
+) -> Result<BTreeMap<String, Vec<u8>>, BakeError> {
+    let mut store = Store::new(engine, ());
+    store.set_hostcall_fuel(usize::MAX);
+    let instance = Linker::new(engine).instantiate(&mut store, component)?;
+    let world = QueryWorld::new(&mut store, &instance)?;
+    let mut done = 0;
+    for batch in batches {
+        done += batch.len() as u64;
+        let upserted = world.skerry_query_documents().call_upsert(&mut store, &batch)?;
+        upserted.map_err(DocumentError::from)?;
+        progress(Step::Documents(done));
+    }
+    let image = world.skerry_query_image();
+    let mut sections = BTreeMap::new();
+    for section in image.call_lay_out(&mut store)?? {
+        let mut bytes = Vec::new();
+        while (bytes.len() as u64) < section.bytes {
+            let chunk = image.call_read(&mut store, &section.name, bytes.len() as u64, READ_BYTES)?;
+            if chunk.is_empty() {
+                return Err(BakeError::Failed(format!("section {} ends early", section.name)));
+            }
+            bytes.extend(chunk);
+        }
+        sections.insert(section.name, bytes);
+    }
+    Ok(sections)
 }
 
 fn add_graph(
@@ -184,13 +195,15 @@ fn bake(
     wasm: &[u8],
     fill: impl FnOnce(&mut Store<()>, &Instance) -> Result<(), BakeError>,
 ) -> Result<Vec<u8>, BakeError> {
-    bake_with_scratch(wasm, |_, store, instance| fill(store, instance))
+    bake_prepared(wasm, |_, _| Ok(()), |(), store, instance| fill(store, instance))
 }
 
-/// `fill` is given a first instance that may be left in any state, and the second, of which the snapshot is taken.
-fn bake_with_scratch(
+/// `prepare` may use the component in instances of its own; what it gives, `fill` puts into the one that the snapshot is
+/// taken of.
+fn bake_prepared<T>(
     wasm: &[u8],
-    fill: impl FnOnce((&mut Store<()>, &Instance), &mut Store<()>, &Instance) -> Result<(), BakeError>,
+    prepare: impl FnOnce(&wasmtime::Engine, &wasmtime::component::Component) -> Result<T, BakeError>,
+    fill: impl FnOnce(T, &mut Store<()>, &Instance) -> Result<(), BakeError>,
 ) -> Result<Vec<u8>, BakeError> {
     let imports = inspect::imports(wasm)?;
     if !imports.is_empty() {
@@ -200,16 +213,12 @@ fn bake_with_scratch(
     let (context, instrumented) = wizer.instrument_component(wasm)?;
     let engine = wasmtime::Engine::new(&engine::for_baking())?;
     let component = wasmtime::component::Component::from_binary(&engine, &instrumented)?;
+    let prepared = prepare(&engine, &component)?;
     let mut store = Store::new(&engine, ());
     // The snapshot hands the whole memory over in one answer, which is otherwise held to 128 MiB.
     store.set_hostcall_fuel(usize::MAX);
     let instance = Linker::new(&engine).instantiate(&mut store, &component)?;
-    {
-        let mut scratch = Store::new(&engine, ());
-        scratch.set_hostcall_fuel(usize::MAX);
-        let scratch_instance = Linker::new(&engine).instantiate(&mut scratch, &component)?;
-        fill((&mut scratch, &scratch_instance), &mut store, &instance)?;
-    }
+    fill(prepared, &mut store, &instance)?;
     let mut reader = Reader { store, instance, failure: None };
     let baked = finish(wizer.snapshot_component(&context, &mut reader))??;
     if let Some(failure) = reader.failure {

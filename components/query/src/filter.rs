@@ -6,8 +6,8 @@ use crate::bitset::Bitset;
 use crate::segment::Segment;
 use crate::types::{Comparison, Condition, FilterNode, QueryError, Scalar};
 
-/// Nodes of a filter at most.
-const NODES_MAX: usize = 1_000;
+/// Nodes of a filter at most: what a host takes from its callers, and a few that it adds itself.
+const NODES_MAX: usize = 1_024;
 
 /// What a filter selects.
 #[derive(Debug)]

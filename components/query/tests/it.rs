@@ -500,7 +500,7 @@ fn mistakes_are_named() {
         unknown,
         QueryError::UnknownField { path: "data.sevrity".into(), similar: Some("data.severity".into()) }
     );
-    for filter in [vec![FilterNode::Negate(0)], vec![FilterNode::All(vec![7])], vec![condition("key"); 1_001]] {
+    for filter in [vec![FilterNode::Negate(0)], vec![FilterNode::All(vec![7])], vec![condition("key"); 1_025]] {
         assert!(matches!(refused(Request { filter, ..text(1) }), QueryError::MalformedFilter(_)));
     }
     let long = Request { text: Some("tide ".repeat(20_000)), ..Request::default() };
