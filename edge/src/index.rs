@@ -13,7 +13,7 @@ mod sealing;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use skerry_host::types::{Document, Excerpt, Parsed, Request, Response, SyntaxError};
@@ -22,7 +22,7 @@ use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, VersionInf
 
 use crate::filter;
 use reader::{Position, Reader};
-use sealing::{Sealed, SealedSegments};
+use sealing::{Checked, Sealed, SealedSegments};
 
 /// Changes read from the feed at a time.
 const FEED_PAGE: usize = 1_000;
@@ -124,6 +124,8 @@ pub struct ProjectIndex {
     readers: Vec<Mutex<Option<Reader>>>,
     next_reader: AtomicUsize,
     past: Mutex<Option<PastView>>,
+    /// A component failed: maybe because of a sealed segment's data, which was not looked at when it was opened.
+    suspect: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -159,6 +161,7 @@ impl ProjectIndex {
             readers,
             next_reader: AtomicUsize::new(0),
             past: Mutex::new(None),
+            suspect: AtomicBool::new(false),
         }
     }
 
@@ -279,9 +282,16 @@ impl ProjectIndex {
         let poisoned = reader.is_poisoned();
         drop(guard);
         if poisoned {
-            *lock(&self.state) = None;
+            self.give_up();
         }
         outcome
+    }
+
+    /// Drops all state after a component failed: the next who asks starts from the feed again, and looks at every byte of the
+    /// sealed segments first.
+    fn give_up(&self) {
+        self.suspect.store(true, Ordering::Release);
+        *lock(&self.state) = None;
     }
 
     /// Applies the feed page by page. The caller holds `feeding`.
@@ -316,12 +326,13 @@ impl ProjectIndex {
         if let Some(state) = lock(&self.state).as_ref() {
             return Ok(state.position.sequence);
         }
-        let sealed = self.sealed.open(sources, &self.project)?;
+        let checked = if self.suspect.swap(false, Ordering::AcqRel) { Checked::Everything } else { Checked::Code };
+        let sealed = self.sealed.open(sources, &self.project, checked)?;
         let version = current_version(sources, &self.project)?.version;
         let position = Position { sequence: sealed.last().map_or(0, |last| last.to), version };
         let stale = sealing::stale_keys(sources, &self.project, &sealed)?;
         for slot in &self.readers {
-            let reader = Reader::open(sources, &sealed, &stale, position.clone())?;
+            let reader = Reader::open(sources, &sealed, &stale, position.clone()).inspect_err(|_| self.give_up())?;
             *lock(slot) = Some(reader);
         }
         let sequence = position.sequence;
@@ -397,7 +408,7 @@ impl ProjectIndex {
             joined.fold(first, Result::and)
         });
         if outcome.is_err() {
-            *lock(&self.state) = None;
+            self.give_up();
         }
         outcome
     }
@@ -411,11 +422,35 @@ impl ProjectIndex {
         if !self.has_grown(sources) {
             return Ok(false);
         }
-        let now = current_version(sources, &self.project)?;
-        let Some(plan) = self.sealed.plan(sources, &self.project, &now)? else { return Ok(false) };
+        // What is sealed gets no vector any more. So the range ends where the index is when every vector is there, and not at
+        // what somebody has published since, whose texts are yet to be embedded.
+        let now = {
+            let _feeding = lock(&self.feeding);
+            self.read_feed(sources)?;
+            self.embed_pending(sources)?;
+            lock(&self.state).as_ref().map(|state| state.position.clone())
+        };
+        let Some(now) = now else { return Ok(false) };
+        let Some(plan) = self.sealed.plan(sources, &self.project, now.sequence)? else { return Ok(false) };
         let new = self.sealed.bake(sources, &self.project, &plan)?;
-        self.install(sources, new, &plan.now)?;
+        self.install(sources, new, plan.to)?;
         Ok(true)
+    }
+
+    /// Reads the files of the sealed segments in full, which opening them does not, and leaves out those that are damaged:
+    /// long work, for the background. Answers whether something was damaged; what was in it is read from the feed then.
+    pub fn check(&self, sources: &Sources) -> bool {
+        let damaged = self.sealed.damaged(sources);
+        if damaged.is_empty() {
+            return false;
+        }
+        let _feeding = lock(&self.feeding);
+        // What was merged into another segment meanwhile has lost its files, and nobody needs it.
+        let discarded = self.sealed.discard_damaged(sources, &self.project, &damaged);
+        if discarded {
+            *lock(&self.state) = None;
+        }
+        discarded
     }
 
     /// Whether sealing would do something.
@@ -431,12 +466,12 @@ impl ProjectIndex {
 
     /// Puts a new segment in the place of those that it covers. Whoever writes waits; queries wait for a reader at most as long
     /// as it takes to read what was written while the segment was baked.
-    fn install(&self, sources: &Sources, new: Option<Sealed>, at: &VersionInfo) -> Result<(), IndexError> {
+    fn install(&self, sources: &Sources, new: Option<Sealed>, sealed_to: u64) -> Result<(), IndexError> {
         let _feeding = lock(&self.feeding);
         self.read_feed(sources)?;
         let Some(position) = lock(&self.state).as_ref().map(|state| state.position.clone()) else { return Ok(()) };
         let (mut documents, mut fresh) = (Vec::new(), Vec::new());
-        let mut since = at.sequence;
+        let mut since = sealed_to;
         loop {
             let changes = sources.replica.changes(&self.project, since, FEED_PAGE)?;
             let Some(last) = changes.last().map(|change| change.sequence) else { break };
@@ -453,13 +488,13 @@ impl ProjectIndex {
             fresh.extend(keys.iter().map(|key| key.as_str().to_owned()));
             since = last;
         }
-        let segments = self.sealed.install(sources, &self.project, new, at)?;
+        let Some(segments) = self.sealed.install(sources, &self.project, new, &position) else { return Ok(()) };
         for slot in &self.readers {
             let mut guard = lock(slot);
             let Some(reader) = guard.as_mut() else { continue };
             if let Err(error) = reader.replace(sources, &segments, &documents, &fresh) {
                 drop(guard);
-                *lock(&self.state) = None;
+                self.give_up();
                 return Err(error);
             }
         }

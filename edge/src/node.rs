@@ -170,30 +170,7 @@ impl Node {
 
     /// Brings the project's index up to date; faults go to the log. What has grown is sealed in the background.
     pub fn follow(&self, project: &ProjectName) {
-        if let Err(error) = self.catch_up(project) {
-            tracing::error!(%project, %error, "the index could not follow; it will be rebuilt");
-            return;
-        }
-        let index = self.index(project);
-        if index.wants_sealing(&self.sources) {
-            let (sources, project) = (Arc::clone(&self.sources), project.clone());
-            let sealing = std::thread::Builder::new().name("sealing".to_owned()).spawn(move || {
-                // What was written meanwhile may be enough for another one.
-                while index.wants_sealing(&sources) {
-                    match index.seal(&sources) {
-                        Ok(true) => {}
-                        Ok(false) => break,
-                        Err(error) => {
-                            tracing::error!(%project, %error, "a segment could not be sealed; the live one goes on growing");
-                            break;
-                        }
-                    }
-                }
-            });
-            if let Err(error) = sealing {
-                tracing::error!(%error, "no thread to seal a segment in; tried again with the next write");
-            }
-        }
+        follow(&self.sources, project, &self.index(project));
     }
 
     /// Seals what has grown, now and in this thread: for a process that is about to end.
@@ -215,12 +192,56 @@ impl Node {
         self.index(project).catch_up(&self.sources)
     }
 
-    /// Opens the index of every project; embeds what a crash or an offline publish left without a vector.
+    /// Opens the index of every project; embeds what a crash or an offline publish left without a vector. What was sealed is
+    /// then checked in the background, in a thread of its own: nobody waits for it, not even the end of the program.
     pub fn warm_up(&self) {
-        match self.sources.replica.projects() {
-            Ok(projects) => projects.iter().for_each(|project| self.follow(&project.name)),
-            Err(error) => tracing::error!(%error, "the projects could not be listed"),
+        let names: Vec<ProjectName> = match self.sources.replica.projects() {
+            Ok(projects) => projects.into_iter().map(|project| project.name).collect(),
+            Err(error) => {
+                tracing::error!(%error, "the projects could not be listed");
+                return;
+            }
+        };
+        names.iter().for_each(|project| self.follow(project));
+        let indexes: Vec<_> = names.into_iter().map(|name| (self.index(&name), name)).collect();
+        let sources = Arc::clone(&self.sources);
+        let checking = std::thread::Builder::new().name("checking".to_owned()).spawn(move || {
+            for (index, project) in &indexes {
+                if index.check(&sources) {
+                    follow(&sources, project, index);
+                }
+            }
+        });
+        if let Err(error) = checking {
+            tracing::error!(%error, "no thread to check the segments in; damage will go unnoticed until the next start");
         }
+    }
+}
+
+fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectIndex>) {
+    if let Err(error) = index.catch_up(sources) {
+        tracing::error!(%project, %error, "the index could not follow; it will be rebuilt");
+        return;
+    }
+    if !index.wants_sealing(sources) {
+        return;
+    }
+    let (sources, project, index) = (Arc::clone(sources), project.clone(), Arc::clone(index));
+    let sealing = std::thread::Builder::new().name("sealing".to_owned()).spawn(move || {
+        // What was written meanwhile may be enough for another one.
+        while index.wants_sealing(&sources) {
+            match index.seal(&sources) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(%project, %error, "a segment could not be sealed; the live one goes on growing");
+                    break;
+                }
+            }
+        }
+    });
+    if let Err(error) = sealing {
+        tracing::error!(%error, "no thread to seal a segment in; tried again with the next write");
     }
 }
 

@@ -9,7 +9,7 @@
 //! answer, is checked in the background ([`Entry::is_whole`]).
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -186,7 +186,15 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(format!(".{}-{unique}.tmp", std::process::id()));
     let temporary = PathBuf::from(temporary);
-    let written = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
+    // On disk before it has its name: else a power failure could leave a file of the right length with zeros in its data, which
+    // opening a segment does not look at.
+    let write = || {
+        let mut file = fs::File::create(&temporary)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)
+    };
+    let written = write();
     if written.is_err() {
         // It may not be there; the fault worth telling is the first.
         let _ = fs::remove_file(&temporary);

@@ -9,6 +9,7 @@
 //! knows it at another position, and the segments are not used.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -16,8 +17,9 @@ use std::sync::{Arc, Mutex};
 use serde::{Deserialize, Serialize};
 use skerry_host::types::Document;
 use skerry_host::{Component, bake};
-use skerry_sync::{ProjectName, RecordKey, VersionInfo};
+use skerry_sync::{ProjectName, RecordKey};
 
+use super::reader::Position;
 use super::{FEED_PAGE, IndexError, Sources, document, lock};
 
 /// A segment is merged when it is at most this many times as large as all that comes behind it.
@@ -46,7 +48,8 @@ struct Manifest {
     format: u32,
     model: String,
     query_sha256: String,
-    /// The version of the project at the end of the last segment's range.
+    /// The version of the project when the last segment was taken in. Its records were read before that, some of them later
+    /// than the end of its range: a store that does not know this version may not know those either.
     version: String,
     sequence: u64,
     segments: Vec<Entry>,
@@ -64,7 +67,16 @@ struct Entry {
 #[derive(Debug)]
 pub(super) struct Plan {
     from: u64,
-    pub(super) now: VersionInfo,
+    pub(super) to: u64,
+}
+
+/// What is looked at before a segment is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checked {
+    /// The code, which is quick.
+    Code,
+    /// The data, too.
+    Everything,
 }
 
 /// The sealed segments of one project.
@@ -100,11 +112,25 @@ impl SealedSegments {
     }
 
     /// The segments that were kept, as far as they are whole and belong to what is stored.
-    pub(super) fn open(&self, sources: &Sources, project: &ProjectName) -> Result<Vec<Arc<Sealed>>, IndexError> {
+    /// The caller holds the lock under which segments are installed.
+    pub(super) fn open(
+        &self,
+        sources: &Sources,
+        project: &ProjectName,
+        checked: Checked,
+    ) -> Result<Vec<Arc<Sealed>>, IndexError> {
         let mut opened = Vec::new();
         if let Some(manifest) = self.manifest(sources, project)? {
+            let mut end = 0;
             for Entry { sha256, from, to, documents } in manifest.segments {
-                let found = Component::open_compiled(&sources.engine, &self.dir, NAME, &sha256);
+                let follows = from == end && from < to && to <= manifest.sequence;
+                end = to;
+                let looked_at = |sha256: &str| {
+                    checked == Checked::Code || Component::is_whole(&sources.engine, &self.dir, NAME, sha256)
+                };
+                let found = (follows && looked_at(&sha256))
+                    .then(|| Component::open_compiled(&sources.engine, &self.dir, NAME, &sha256))
+                    .flatten();
                 let Some(component) = found else {
                     tracing::warn!(%project, "a segment cannot be used; the index is read from the feed from there on");
                     break;
@@ -113,7 +139,36 @@ impl SealedSegments {
             }
         }
         lock(&self.segments).clone_from(&opened);
+        // What a crash has left behind, and what cannot be used. A sealing's files are in no manifest yet.
+        if let Some(_busy) = self.begin() {
+            self.discard_unused(&opened);
+        }
         Ok(opened)
+    }
+
+    /// Segments whose files are not, byte for byte, what was written. Reads all of them.
+    pub(super) fn damaged(&self, sources: &Sources) -> Vec<Arc<Sealed>> {
+        let mut segments = lock(&self.segments).clone();
+        segments.retain(|segment| !Component::is_whole(&sources.engine, &self.dir, NAME, &segment.sha256));
+        segments
+    }
+
+    /// Deletes the files of those of `damaged` that are still in use, so that they are not opened again; answers whether there
+    /// are any. The caller holds the lock under which segments are installed.
+    pub(super) fn discard_damaged(&self, sources: &Sources, project: &ProjectName, damaged: &[Arc<Sealed>]) -> bool {
+        let segments = lock(&self.segments);
+        let used = |one: &&Arc<Sealed>| segments.iter().any(|other| Arc::ptr_eq(one, other));
+        let mut discarded = false;
+        for segment in damaged.iter().filter(used) {
+            tracing::error!(
+                %project,
+                sha256 = segment.sha256,
+                "a segment's file is damaged; the index is read from the feed from there on"
+            );
+            Component::discard(&sources.engine, &self.dir, NAME, &segment.sha256);
+            discarded = true;
+        }
+        discarded
     }
 
     fn manifest(&self, sources: &Sources, project: &ProjectName) -> Result<Option<Manifest>, IndexError> {
@@ -135,15 +190,15 @@ impl SealedSegments {
         &self,
         sources: &Sources,
         project: &ProjectName,
-        now: &VersionInfo,
+        to: u64,
     ) -> Result<Option<Plan>, IndexError> {
         let segments = lock(&self.segments).clone();
         let mut from = segments.last().map_or(0, |last| last.to);
-        if from >= now.sequence {
+        if from >= to {
             return Ok(None);
         }
         let mut gathered = 0;
-        each_page(sources, project, from, now.sequence, |keys| {
+        each_page(sources, project, from, to, |keys| {
             gathered += keys.len() as u64;
             Ok(())
         })?;
@@ -154,7 +209,7 @@ impl SealedSegments {
             gathered += segment.documents;
             from = segment.from;
         }
-        Ok(Some(Plan { from, now: now.clone() }))
+        Ok(Some(Plan { from, to }))
     }
 
     /// Bakes a segment of a range of the feed and keeps it. None when no record is in that range.
@@ -166,7 +221,7 @@ impl SealedSegments {
     ) -> Result<Option<Sealed>, IndexError> {
         let begun = std::time::Instant::now();
         let mut batches: Vec<Vec<Document>> = Vec::new();
-        each_page(sources, project, plan.from, plan.now.sequence, |keys| {
+        each_page(sources, project, plan.from, plan.to, |keys| {
             let records: Vec<_> = sources.replica.get_many(project, keys)?.into_iter().flatten().collect();
             let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
             let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
@@ -186,21 +241,28 @@ impl SealedSegments {
             Component::keep(&sources.engine, &self.dir, NAME, &baked).map_err(|error| failed(error.to_string()))?;
         let seconds = begun.elapsed().as_secs_f64();
         tracing::info!(%project, documents, bytes = baked.len(), seconds, "sealed a segment");
-        Ok(Some(Sealed { component, sha256, from: plan.from, to: plan.now.sequence, documents }))
+        Ok(Some(Sealed { component, sha256, from: plan.from, to: plan.to, documents }))
     }
 
-    /// Puts a new segment in the place of those whose ranges it covers, and writes it down.
+    /// Puts a new segment in the place of those whose ranges it covers, and writes it down. None when it does not follow on
+    /// what is there: a segment before it was found to be damaged while it was baked.
     pub(super) fn install(
         &self,
         sources: &Sources,
         project: &ProjectName,
         new: Option<Sealed>,
-        at: &VersionInfo,
-    ) -> Result<Vec<Arc<Sealed>>, IndexError> {
+        at: &Position,
+    ) -> Option<Vec<Arc<Sealed>>> {
         let mut segments = lock(&self.segments);
         if let Some(new) = new {
-            segments.retain(|segment| segment.to <= new.from);
-            segments.push(Arc::new(new));
+            let mut before = segments.clone();
+            before.retain(|segment| segment.to <= new.from);
+            if before.last().map_or(0, |last| last.to) != new.from {
+                tracing::warn!(%project, "a sealed segment is thrown away: one before it is gone");
+                return None;
+            }
+            before.push(Arc::new(new));
+            *segments = before;
         }
         let entry = |segment: &Arc<Sealed>| Entry {
             sha256: segment.sha256.clone(),
@@ -219,17 +281,18 @@ impl SealedSegments {
         if let Err(error) = write(&self.dir.join(MANIFEST), &manifest) {
             tracing::warn!(%project, %error, "the index cannot be kept; it will be read from the feed at the next start");
         }
-        Ok(segments.clone())
+        Some(segments.clone())
     }
 
-    /// Deletes the files of segments that are not among these.
+    /// Deletes every file but the manifest and those of these segments. The caller keeps others from sealing.
     pub(super) fn discard_unused(&self, segments: &[Arc<Sealed>]) {
         let Ok(files) = fs::read_dir(&self.dir) else { return };
         for path in files.flatten().map(|file| file.path()) {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let sha = name.strip_prefix("segment-").and_then(|rest| rest.get(..16));
-            let used = |sha: &str| segments.iter().any(|segment| segment.sha256.starts_with(sha));
-            if sha.is_some_and(|sha| !used(sha)) {
+            let used = sha.is_some_and(|sha| segments.iter().any(|segment| segment.sha256.starts_with(sha)));
+            let unfinished = name.ends_with(".tmp");
+            if name != MANIFEST && (!used || unfinished) {
                 // What cannot be deleted now is tried again at the next sealing.
                 let _ = fs::remove_file(&path);
             }
@@ -239,7 +302,9 @@ impl SealedSegments {
 
 fn write(path: &Path, manifest: &Manifest) -> std::io::Result<()> {
     let temporary = path.with_extension("partial");
-    fs::write(&temporary, serde_json::to_vec_pretty(manifest)?)?;
+    let mut file = fs::File::create(&temporary)?;
+    file.write_all(&serde_json::to_vec_pretty(manifest)?)?;
+    file.sync_all()?;
     fs::rename(&temporary, path)
 }
 
