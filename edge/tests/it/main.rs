@@ -12,6 +12,7 @@ mod replicas;
 mod search;
 mod search_cli;
 mod versions;
+mod sealing;
 
 use std::path::PathBuf;
 use std::sync::Arc;

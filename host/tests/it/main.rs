@@ -6,6 +6,7 @@ mod bake;
 mod cache;
 mod embedding;
 mod geometry;
+mod graph;
 mod limits;
 mod purity;
 mod segment;
