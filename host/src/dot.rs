@@ -1,5 +1,5 @@
 //! The inner product of two int8 vectors, natively: what building a graph spends its time on.
-#![allow(unsafe_code, reason = "a named SIMD module")]
+#![allow(unsafe_code, clippy::cast_ptr_alignment, reason = "a named SIMD module, whose loads need no alignment")]
 
 /// The inner product. The shorter length counts. Values are -127 to 127, as the segment quantises them.
 #[inline]

@@ -20,7 +20,7 @@ const HEURISTIC: Heuristic = Heuristic { extend_candidates: false, keep_pruned: 
 /// Breadth of the search for neighbours while building.
 const EF_CONSTRUCTION: usize = 100;
 
-const SEED: u64 = 0x5eed_0f_5ea5;
+const SEED: u64 = 0x005e_ed0f_5ea5;
 
 /// Marks the end of a node's links in instant-distance's arrays.
 const NO_NODE: u32 = u32::MAX;

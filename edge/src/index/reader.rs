@@ -93,13 +93,12 @@ impl Reader {
         let mut old = std::mem::take(&mut self.sealed);
         for segment in sealed {
             let kept = old.iter().position(|(other, _)| Arc::ptr_eq(other, segment));
-            let instance = match kept {
-                Some(at) => old.swap_remove(at).1,
-                None => {
-                    let mut instance = Segment::new(&sources.engine, &segment.component, sources.limits)?;
-                    instance.remove(fresh)?;
-                    instance
-                }
+            let instance = if let Some(at) = kept {
+                old.swap_remove(at).1
+            } else {
+                let mut instance = Segment::new(&sources.engine, &segment.component, sources.limits)?;
+                instance.remove(fresh)?;
+                instance
             };
             self.sealed.push((Arc::clone(segment), instance));
         }
@@ -132,10 +131,11 @@ impl Reader {
         if past.is_none() && self.sealed.is_empty() {
             return Ok(self.live.query(request)?);
         }
-        if past.is_none() && self.live_documents == 0 && self.sealed.len() == 1 {
-            if let Some((_, only)) = self.sealed.first_mut() {
-                return Ok(only.query(request)?);
-            }
+        if past.is_none()
+            && self.live_documents == 0
+            && let [(_, only)] = self.sealed.as_mut_slice()
+        {
+            return Ok(only.query(request)?);
         }
         let present = leaving_out(request, without);
         let live = (self.live_documents > 0).then_some(&mut self.live);

@@ -186,22 +186,17 @@ impl SealedSegments {
     }
 
     /// What to seal now; none when there is nothing new.
-    pub(super) fn plan(
-        &self,
-        sources: &Sources,
-        project: &ProjectName,
-        to: u64,
-    ) -> Result<Option<Plan>, IndexError> {
+    pub(super) fn plan(&self, sources: &Sources, project: &ProjectName, to: u64) -> Result<Option<Plan>, IndexError> {
         let segments = lock(&self.segments).clone();
         let mut from = segments.last().map_or(0, |last| last.to);
         if from >= to {
             return Ok(None);
         }
         let mut gathered = 0;
-        each_page(sources, project, from, to, |keys| {
+        let mut since = from;
+        while let Some(keys) = next_keys(sources, project, &mut since, to)? {
             gathered += keys.len() as u64;
-            Ok(())
-        })?;
+        }
         for segment in segments.iter().rev() {
             if segment.documents > MERGE_RATIO * gathered {
                 break;
@@ -220,22 +215,28 @@ impl SealedSegments {
         plan: &Plan,
     ) -> Result<Option<Sealed>, IndexError> {
         let begun = std::time::Instant::now();
-        let mut batches: Vec<Vec<Document>> = Vec::new();
-        each_page(sources, project, plan.from, plan.to, |keys| {
-            let records: Vec<_> = sources.replica.get_many(project, keys)?.into_iter().flatten().collect();
-            let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
-            batches.push(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect());
-            Ok(())
-        })?;
-        let documents = batches.iter().map(Vec::len).sum::<usize>() as u64;
-        if documents == 0 {
-            return Ok(None);
-        }
         let failed = |error: String| IndexError::Call(skerry_host::CallError::Instantiate(error));
         let wasm = fs::read(&sources.query_wasm).map_err(|error| failed(error.to_string()))?;
         let told = |step: bake::Step| tracing::debug!(%project, ?step, "sealing");
-        let baked = bake::segment(&wasm, batches.into_iter(), &told).map_err(|error| failed(error.to_string()))?;
+        // Page by page, so that a large segment need not be in memory twice. An iterator has no way to fail but to end.
+        let (mut since, mut failure, mut documents) = (plan.from, None, 0);
+        let batches = std::iter::from_fn(|| match next_batch(sources, project, &mut since, plan.to) {
+            Ok(batch) => {
+                documents += batch.as_ref().map_or(0, Vec::len) as u64;
+                batch
+            }
+            Err(error) => {
+                failure = Some(error);
+                None
+            }
+        });
+        let baked = bake::segment(&wasm, batches, &told).map_err(|error| failed(error.to_string()))?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if documents == 0 {
+            return Ok(None);
+        }
         fs::create_dir_all(&self.dir).map_err(|error| failed(error.to_string()))?;
         let (component, sha256) =
             Component::keep(&sources.engine, &self.dir, NAME, &baked).map_err(|error| failed(error.to_string()))?;
@@ -291,7 +292,7 @@ impl SealedSegments {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let sha = name.strip_prefix("segment-").and_then(|rest| rest.get(..16));
             let used = sha.is_some_and(|sha| segments.iter().any(|segment| segment.sha256.starts_with(sha)));
-            let unfinished = name.ends_with(".tmp");
+            let unfinished = path.extension().is_some_and(|extension| extension == "tmp");
             if name != MANIFEST && (!used || unfinished) {
                 // What cannot be deleted now is tried again at the next sealing.
                 let _ = fs::remove_file(&path);
@@ -332,22 +333,33 @@ pub(super) fn stale_keys(
     Ok(stale)
 }
 
-/// The keys of the records whose last change lies behind `from` and not behind `to`, page by page.
-fn each_page(
+/// The documents of the next page of the feed behind `since`, which moves on; none behind `to`.
+fn next_batch(
     sources: &Sources,
     project: &ProjectName,
-    from: u64,
+    since: &mut u64,
     to: u64,
-    mut page: impl FnMut(&[RecordKey]) -> Result<(), IndexError>,
-) -> Result<(), IndexError> {
-    let mut since = from;
-    while since < to {
-        let changes = sources.replica.changes(project, since, FEED_PAGE)?;
-        let Some(last) = changes.last().map(|change| change.sequence) else { break };
-        let inside = changes.into_iter().filter(|change| change.sequence <= to && !change.deleted);
-        let keys: Vec<RecordKey> = inside.map(|change| change.key).collect();
-        page(&keys)?;
-        since = last;
+) -> Result<Option<Vec<Document>>, IndexError> {
+    let Some(keys) = next_keys(sources, project, since, to)? else { return Ok(None) };
+    let records: Vec<_> = sources.replica.get_many(project, &keys)?.into_iter().flatten().collect();
+    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
+    Ok(Some(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect()))
+}
+
+/// The keys of records that are there, of the next page of the feed behind `since`, which moves on; none behind `to`.
+fn next_keys(
+    sources: &Sources,
+    project: &ProjectName,
+    since: &mut u64,
+    to: u64,
+) -> Result<Option<Vec<RecordKey>>, IndexError> {
+    if *since >= to {
+        return Ok(None);
     }
-    Ok(())
+    let changes = sources.replica.changes(project, *since, FEED_PAGE)?;
+    let Some(last) = changes.last().map(|change| change.sequence) else { return Ok(None) };
+    *since = last;
+    let inside = changes.into_iter().filter(|change| change.sequence <= to && !change.deleted);
+    Ok(Some(inside.map(|change| change.key).collect()))
 }
