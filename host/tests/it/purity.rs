@@ -32,7 +32,10 @@ fn a_baked_segment_imports_nothing() {
 #[test]
 fn components_export_what_their_worlds_say() {
     let exports = |name: &str| inspect::exports(&wasm(name)).unwrap();
-    assert_eq!(exports("query"), ["skerry:query/documents@0.1.0", "skerry:query/search@0.1.0"]);
+    assert_eq!(
+        exports("query"),
+        ["documents", "image", "search", "language"].map(|interface| format!("skerry:query/{interface}@0.1.0"))
+    );
     assert_eq!(exports("geometry"), ["skerry:geometry/distance@0.1.0", "skerry:geometry/curvature@0.1.0"]);
     assert_eq!(exports("embedding"), ["skerry:embedding/embedder@0.1.0", "skerry:embedding/weights@0.1.0"]);
 }
