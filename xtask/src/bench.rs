@@ -35,7 +35,7 @@ pub(crate) struct BenchArguments {
     /// Measures how well queries find what they should, and no times.
     #[arg(long)]
     quality: bool,
-    /// Search over 100,000 glosses of WordNet, side by side with other engines (about 20 minutes), instead of the rest.
+    /// Search over 100,000 glosses of `WordNet`, side by side with other engines (about 20 minutes), instead of the rest.
     #[arg(long, conflicts_with = "quality")]
     search: bool,
     #[command(flatten)]

@@ -108,7 +108,7 @@ impl Documents {
     }
 
     /// Slots from the first key that is not less than `from`, in the order of the keys.
-    pub(crate) fn from_key<'a>(&'a self, from: &str) -> Box<dyn Iterator<Item = u32> + 'a> {
+    pub(crate) fn starting_at<'a>(&'a self, from: &str) -> Box<dyn Iterator<Item = u32> + 'a> {
         match self {
             Documents::Growing(growing) => {
                 let range = (std::ops::Bound::Included(from), std::ops::Bound::Unbounded);

@@ -86,7 +86,10 @@ fn with_key(segment: &Segment, comparison: &Comparison) -> Bitset {
     let documents = segment.documents();
     let mut selected = Bitset::new(documents.slots());
     let mut range = |from: &str, passes: &dyn Fn(&str) -> bool| {
-        documents.from_key(from).take_while(|slot| passes(documents.key(*slot))).for_each(|slot| selected.insert(slot));
+        documents
+            .starting_at(from)
+            .take_while(|slot| passes(documents.key(*slot)))
+            .for_each(|slot| selected.insert(slot));
     };
     match comparison {
         Comparison::Exists => return segment.live().clone(),
@@ -108,7 +111,7 @@ fn with_key(segment: &Segment, comparison: &Comparison) -> Bitset {
         }
         Comparison::Words(words) => {
             if let Some(phrase) = terms_of(words) {
-                for slot in documents.from_key("") {
+                for slot in documents.starting_at("") {
                     let terms = terms_of(documents.key(slot)).unwrap_or_default();
                     if terms.windows(phrase.len()).any(|window| window.cmp(&phrase) == Ordering::Equal) {
                         selected.insert(slot);

@@ -109,7 +109,7 @@ fn check_fields(parts: &[Legs]) -> Result<(), QueryError> {
     Ok(())
 }
 
-fn scored<'a>(candidate: &'a Candidate, vector_part: f32, keyword_part: f32) -> Scored<'a> {
+fn scored(candidate: &Candidate, vector_part: f32, keyword_part: f32) -> Scored<'_> {
     let explanation =
         Explanation { vector_part, keyword_part, vector_rank: None, keyword_rank: None, terms: Vec::new() };
     Scored { candidate, score: vector_part + keyword_part, explanation }

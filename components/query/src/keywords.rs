@@ -2,7 +2,7 @@
 //!
 //! Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009, with Lucene's idf, which is
 //! never negative: `ln(1 + (N - df + 0.5) / (df + 0.5))`. Terms are taken one by one, rare ones first; once documents that
-//! have none of the terms so far cannot be among the best any more, only those found are scored on (the MaxScore rule:
+//! have none of the terms so far cannot be among the best any more, only those found are scored on (the `MaxScore` rule:
 //! Turtle and Flood, "Query Evaluation: Strategies and Optimizations", 1995).
 
 use crate::bitset::Bitset;

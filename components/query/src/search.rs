@@ -111,7 +111,7 @@ impl Segment {
         let accept = passing.as_ref().or(self.accept());
         if request.text.is_none() && request.vector.is_none() {
             let live =
-                self.documents().from_key("").filter(|slot| passing.as_ref().unwrap_or(self.live()).contains(*slot));
+                self.documents().starting_at("").filter(|slot| passing.as_ref().unwrap_or(self.live()).contains(*slot));
             let slots: Vec<u32> = live.take(depth).collect();
             legs.candidates = self.candidates(request, &slots, None, None);
             return Ok(legs);

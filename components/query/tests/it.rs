@@ -367,7 +367,7 @@ proptest! {
         let value = |key: &str| {
             let of = |rank: fn(&Scalar) -> bool| {
                 let values = model.0[key].fields.iter().filter(|field| field.path == "data.a").map(|field| field.value.clone());
-                values.filter(|value| rank(value)).collect::<Vec<_>>()
+                values.filter(rank).collect::<Vec<_>>()
             };
             let mut numbers = of(|value| matches!(value, Scalar::Number(_)));
             numbers.sort_by(|a, b| match (a, b) { (Scalar::Number(a), Scalar::Number(b)) => a.total_cmp(b), _ => unreachable!() });

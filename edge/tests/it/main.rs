@@ -9,10 +9,10 @@ mod components;
 mod crash;
 mod process;
 mod replicas;
+mod sealing;
 mod search;
 mod search_cli;
 mod versions;
-mod sealing;
 
 use std::path::PathBuf;
 use std::sync::Arc;

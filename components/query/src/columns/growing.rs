@@ -227,7 +227,7 @@ impl Growing {
             let stream = self.texts.get(*id as usize).map_or(&[][..], |text| &text.stream);
             stream.iter().map(new_term).collect::<Vec<u32>>()
         };
-        let streams = texts.iter().map(stream).collect();
+        let streams: Vec<Vec<u32>> = texts.iter().map(stream).collect();
         let columns = columns.into_iter().map(|(path, cells)| {
             let mut sorted = Cells::default();
             for (slot, cell) in cells {
@@ -243,7 +243,7 @@ impl Growing {
             (path, sorted)
         });
         let texts = texts.iter().map(|(text, _)| *text).collect();
-        Sealed::write(columns.collect(), texts, streams, renumbered.len(), image);
+        Sealed::write(columns.collect(), texts, &streams, renumbered.len(), image);
     }
 
     pub(super) fn bytes(&self) -> u64 {

@@ -60,7 +60,7 @@ impl Sealed {
     pub(super) fn write(
         columns: Vec<(&str, Cells)>,
         texts: Vec<&str>,
-        text_streams: Vec<Vec<u32>>,
+        text_streams: &[Vec<u32>],
         terms: usize,
         image: &mut Image,
     ) {
