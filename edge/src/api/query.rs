@@ -140,9 +140,13 @@ fn fetch(
     response.hits.truncate(k);
     let keys = response.hits.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;
     let found = node.replica().get_many(project, &keys)?;
-    // What was written since the index was asked must not show in an answer that names the version before it.
-    let moved = !keys.is_empty() && node.replica().sequence(project)? != before;
-    let past = if moved { Some(Arc::new(changed_since(node, project, &version)?)) } else { past };
+    // What was written since the index was asked must not show in an answer that names the version before it. Looking back
+    // reads documents, so it is done only when a hit is among what was written.
+    let past = if changed_behind(node, project, before, &keys)? {
+        Some(Arc::new(changed_since(node, project, &version)?))
+    } else {
+        past
+    };
     let mut hits = Vec::with_capacity(response.hits.len());
     for (hit, now) in response.hits.into_iter().zip(found) {
         let record = match past.as_ref().and_then(|past| past.get(&hit.key)) {
@@ -168,6 +172,19 @@ fn fetch(
             .filter(|_| asked.request.diversity.is_none()),
         hits,
     })
+}
+
+/// Whether one of these records has changed behind a position of the feed.
+fn changed_behind(node: &Node, project: &ProjectName, position: u64, keys: &[RecordKey]) -> Result<bool, ReadError> {
+    let mut since = position;
+    loop {
+        let changes = node.replica().changes(project, since, 1_000)?;
+        let Some(last) = changes.last().map(|change| change.sequence) else { return Ok(false) };
+        if changes.iter().any(|change| keys.contains(&change.key)) {
+            return Ok(true);
+        }
+        since = last;
+    }
 }
 
 /// Records that have changed since a version, as they were then.
