@@ -17,8 +17,8 @@ pub struct Excerpt {
     pub cut_after: bool,
 }
 
-/// The part of at most `bytes_max` bytes with the most different words of the query, and of those the first; the beginning of
-/// the text when it has none.
+/// The part of at most `bytes_max` bytes with the most of the query's different words, longer ones counting more, and of equal
+/// parts the first; the beginning of the text when it has none.
 pub fn excerpt(text: &str, query: &str, bytes_max: usize) -> Excerpt {
     let mut wanted = BTreeSet::new();
     tokenize::terms(query, |term| {
@@ -54,12 +54,14 @@ pub fn excerpt(text: &str, query: &str, bytes_max: usize) -> Excerpt {
 fn best_start(marks: &[(String, Span)], bytes_max: usize) -> Option<Span> {
     let room = (bytes_max * 3 / 4) as u32;
     let mut best: Option<(usize, Span)> = None;
+    // Short words are mostly those that every text has; the squares of lengths tell them from the others in any language.
+    let weight = |term: &&String| term.len().min(8).pow(2);
     // Marks are many only in long texts with common words; the first thousand decide.
     for (index, (_, start)) in marks.iter().enumerate().take(1_000) {
         let near = marks.iter().skip(index).take_while(|(_, span)| span.end <= start.start + room);
-        let different = near.map(|(term, _)| term).collect::<BTreeSet<_>>().len();
-        if best.is_none_or(|(most, _)| different > most) {
-            best = Some((different, *start));
+        let sum = near.map(|(term, _)| term).collect::<BTreeSet<_>>().iter().map(weight).sum();
+        if best.is_none_or(|(most, _)| sum > most) {
+            best = Some((sum, *start));
         }
     }
     best.map(|(_, span)| span)
@@ -115,6 +117,14 @@ mod tests {
         assert_eq!(marked(&excerpt), ["tide", "harbour"]);
         assert!(excerpt.text.len() <= 80 && excerpt.cut_before && excerpt.cut_after, "{excerpt:?}");
         assert!(text.contains(&excerpt.text));
+    }
+
+    /// A rare word is worth more than several that stand everywhere.
+    #[test]
+    fn long_words_count_more() {
+        let filler = "lorem ipsum dolor ".repeat(20);
+        let text = format!("it is in the way {filler} a JavaScript {filler}");
+        assert_eq!(marked(&excerpt(&text, "is it the JavaScript in a way", 60)), ["a", "JavaScript"]);
     }
 
     /// No text and no query makes it panic or cut a character.
