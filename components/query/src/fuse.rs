@@ -14,7 +14,7 @@ use crate::vectors::cosine_of_rows;
 const POOL_PER_HIT: usize = 4;
 
 /// How much deeper the legs look each time that fusion was not certain.
-const DEEPER: usize = 8;
+const DEEPER: usize = 4;
 
 /// An answer, and whether more candidates could change it.
 #[derive(Debug, Clone, PartialEq)]

@@ -32,6 +32,10 @@ pub(crate) struct Scratch {
     visited: Visited,
 }
 
+/// How much deeper the legs of a hybrid query look where every vector is looked at anyway: that costs little, and asking again
+/// because the answer is not certain costs all.
+const DEEPER_SCAN: usize = 2;
+
 /// What a leg found, best first, and the score that no other document exceeds.
 #[derive(Default)]
 struct Leg {
@@ -100,11 +104,12 @@ impl Segment {
         }
         legs.matching = passing.as_ref().map_or(legs.documents, Bitset::count);
         let prepared = request.vector.as_deref().filter(|_| self.vectors().count() > 0).map(Vectors::prepare);
-        if let (Some(min), Some(query), true) = (request.similarity_min, &prepared, request.text.is_some()) {
-            // The keyword leg's best may all be too far away: the threshold is a filter for both legs.
+        if let (Some(min), Some(_), true) = (request.similarity_min, &request.vector, request.text.is_some()) {
+            // The keyword leg's best may all be too far away: the threshold is a filter for both legs. Where nothing has a
+            // vector, nothing is near.
             let mut near = Bitset::new(self.documents().slots());
             let accept = passing.as_ref().or(self.accept());
-            let scanned = self.vectors().scan(query, accept);
+            let scanned = prepared.iter().flat_map(|query| self.vectors().scan(query, accept));
             scanned.filter(|(_, cosine)| *cosine >= min).for_each(|(slot, _)| near.insert(slot));
             passing = Some(near);
         }
@@ -116,6 +121,12 @@ impl Segment {
             legs.candidates = self.candidates(request, &slots, None, None);
             return Ok(legs);
         }
+        let depth =
+            if request.text.is_some() && prepared.is_some() && !self.walks(request, legs.matching as usize, depth) {
+                depth * DEEPER_SCAN
+            } else {
+                depth
+            };
         let own = request.text.as_ref().filter(|_| statistics.is_none()).map(|text| self.statistics(text, &[]));
         let keywords = request.text.as_ref().and(statistics.or(own.as_ref())).map(|all| Keywords::new(self, all));
         let mut slots = Vec::new();
@@ -177,13 +188,8 @@ impl Segment {
         let vectors = self.vectors();
         let mut leg = Leg::default();
         let depth_walk = depth.min(matching);
-        let ef = request.ef.map_or(EF_MIN, |ef| ef as usize).max(depth_walk).min(EF_MAX);
-        // Behind a filter a walk has to see so many more nodes for each one that passes.
-        let slots = self.documents().slots().max(1);
-        let ef = (ef * slots).checked_div(matching).unwrap_or(EF_MAX).min(EF_MAX).max(ef);
-        let walkable = self.graph().filter(|_| !request.exact && ef * LOOKED_AT_PER_EF < matching);
-        if let Some(graph) = walkable {
-            let walk = Walk { query, ef, accept, count: depth_walk };
+        if let Some(graph) = self.graph().filter(|_| self.walks(request, matching, depth)) {
+            let walk = Walk { query, ef: self.breadth(request, matching, depth), accept, count: depth_walk };
             leg.best = graph.search(vectors, &walk, visited);
             leg.approximate = true;
         }
@@ -200,6 +206,19 @@ impl Segment {
             leg.best.retain(|(_, cosine)| *cosine >= min);
         }
         leg
+    }
+
+    /// Breadth of a walk. Behind a filter it has to see so many more nodes for each one that passes.
+    fn breadth(&self, request: &Request, matching: usize, depth: usize) -> usize {
+        let ef = request.ef.map_or(EF_MIN, |ef| ef as usize).max(depth.min(matching)).min(EF_MAX);
+        let slots = self.documents().slots().max(1);
+        (ef * slots).checked_div(matching).unwrap_or(EF_MAX).min(EF_MAX).max(ef)
+    }
+
+    /// Whether a walk looks at fewer vectors than a scan of what passes.
+    fn walks(&self, request: &Request, matching: usize, depth: usize) -> bool {
+        let looked_at = self.breadth(request, matching, depth) * LOOKED_AT_PER_EF;
+        self.graph().is_some() && !request.exact && looked_at < matching
     }
 
     fn candidates(

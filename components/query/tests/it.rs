@@ -576,6 +576,10 @@ fn the_similarity_threshold_holds_for_words_too() {
     };
     let keys: Vec<String> = ask(&mut segment, &request).hits.into_iter().map(|hit| hit.key).collect();
     assert_eq!(keys, ["a"]);
+    let mut words_only = Segment::default();
+    let document = Document { key: "w".into(), text: "tide".into(), ..Document::default() };
+    words_only.upsert(vec![document]).unwrap();
+    assert_eq!(ask(&mut words_only, &request).hits, [], "what has no vector is not near, whatever its words");
 }
 
 /// A sealed segment says that it takes nothing, and an image with a section too few or unknown is refused.
