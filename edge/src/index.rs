@@ -315,9 +315,8 @@ impl ProjectIndex {
                 return Ok(());
             };
             let keys: Vec<RecordKey> = changes.iter().map(|change| change.key.clone()).collect();
-            let records = sources.replica.get_many(&self.project, &keys)?;
             let position = Position { sequence: last, version: version.version };
-            self.apply(sources, &keys, records, &position)?;
+            self.apply(sources, &keys, &position)?;
         }
     }
 
@@ -340,24 +339,13 @@ impl ProjectIndex {
         Ok(sequence)
     }
 
-    fn apply(
-        &self,
-        sources: &Sources,
-        keys: &[RecordKey],
-        records: Vec<Option<Record>>,
-        position: &Position,
-    ) -> Result<(), IndexError> {
-        let present: Vec<Record> = records.into_iter().flatten().collect();
-        let texts: Vec<&str> = present.iter().map(|record| record.text.as_str()).collect();
-        let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
-        let mut pending = Vec::new();
-        let mut documents = Vec::with_capacity(present.len());
-        for (record, vector) in present.iter().zip(vectors) {
-            if vector.is_none() && !record.text.is_empty() {
-                pending.push(record.key.as_str().to_owned());
-            }
-            documents.push(document(record, vector));
-        }
+    fn apply(&self, sources: &Sources, keys: &[RecordKey], position: &Position) -> Result<(), IndexError> {
+        let documents = documents(sources, &self.project, keys)?;
+        let pending: Vec<String> = documents
+            .iter()
+            .filter(|document| document.vector.is_none() && !document.text.is_empty())
+            .map(|document| document.key.clone())
+            .collect();
         let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
         self.change(|reader| reader.apply(&keys, documents.clone(), position.clone()))?;
         if let Some(state) = lock(&self.state).as_mut() {
@@ -470,7 +458,7 @@ impl ProjectIndex {
         let _feeding = lock(&self.feeding);
         self.read_feed(sources)?;
         let Some(position) = lock(&self.state).as_ref().map(|state| state.position.clone()) else { return Ok(()) };
-        let (mut documents, mut fresh) = (Vec::new(), Vec::new());
+        let (mut held, mut fresh) = (Vec::new(), Vec::new());
         let mut since = sealed_to;
         loop {
             let changes = sources.replica.changes(&self.project, since, FEED_PAGE)?;
@@ -481,10 +469,7 @@ impl ProjectIndex {
                 .filter(|change| change.sequence <= position.sequence)
                 .map(|change| change.key)
                 .collect();
-            let records: Vec<Record> = sources.replica.get_many(&self.project, &keys)?.into_iter().flatten().collect();
-            let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-            let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
-            documents.extend(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)));
+            held.extend(documents(sources, &self.project, &keys)?);
             fresh.extend(keys.iter().map(|key| key.as_str().to_owned()));
             since = last;
         }
@@ -492,7 +477,7 @@ impl ProjectIndex {
         for slot in &self.readers {
             let mut guard = lock(slot);
             let Some(reader) = guard.as_mut() else { continue };
-            if let Err(error) = reader.replace(sources, &segments, &documents, &fresh) {
+            if let Err(error) = reader.replace(sources, &segments, &held, &fresh) {
                 drop(guard);
                 self.give_up();
                 return Err(error);
@@ -517,6 +502,14 @@ fn current_version(sources: &Sources, project: &ProjectName) -> Result<VersionIn
             time: skerry_sync::Timestamp(0),
         }),
     }
+}
+
+/// Those of the records that are there, with their vectors as far as the cache has them.
+fn documents(sources: &Sources, project: &ProjectName, keys: &[RecordKey]) -> Result<Vec<Document>, IndexError> {
+    let records: Vec<Record> = sources.replica.get_many(project, keys)?.into_iter().flatten().collect();
+    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
+    let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
+    Ok(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect())
 }
 
 /// Records with their vectors, from the cache or else embedded and cached.

@@ -20,7 +20,7 @@ use skerry_host::{Component, bake};
 use skerry_sync::{ProjectName, RecordKey};
 
 use super::reader::Position;
-use super::{FEED_PAGE, IndexError, Sources, document, lock};
+use super::{FEED_PAGE, IndexError, Sources, documents, lock};
 
 /// A segment is merged when it is at most this many times as large as all that comes behind it.
 const MERGE_RATIO: u64 = 2;
@@ -341,10 +341,7 @@ fn next_batch(
     to: u64,
 ) -> Result<Option<Vec<Document>>, IndexError> {
     let Some(keys) = next_keys(sources, project, since, to)? else { return Ok(None) };
-    let records: Vec<_> = sources.replica.get_many(project, &keys)?.into_iter().flatten().collect();
-    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-    let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
-    Ok(Some(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect()))
+    documents(sources, project, &keys).map(Some)
 }
 
 /// The keys of records that are there, of the next page of the feed behind `since`, which moves on; none behind `to`.
