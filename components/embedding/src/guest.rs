@@ -19,7 +19,7 @@ use exports::skerry::embedding::{embedder, weights};
 enum State {
     Empty,
     Loading { bytes: Vec<u8>, length: usize },
-    Loaded(Model),
+    Loaded(Box<Model>),
 }
 
 thread_local! {
@@ -50,11 +50,12 @@ impl embedder::Guest for Component {
             return Err(embedder::Error::BatchTooLarge(BATCH_MAX as u32));
         }
         with_model(|model| {
-            let embed = |text: &String| {
-                let crate::Embedding { vector, tokens, truncated } = model.embed(text);
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let embedding = |embedding| {
+                let crate::Embedding { vector, tokens, truncated } = embedding;
                 embedder::Embedding { vector, tokens, truncated }
             };
-            texts.iter().map(embed).collect()
+            model.embed_all(&texts).into_iter().map(embedding).collect()
         })
     }
 
@@ -100,7 +101,7 @@ impl weights::Guest for Component {
             State::Empty => Err(weights::Error::OutOfOrder("call reserve and append first".to_owned())),
             State::Loading { bytes, .. } => {
                 let model = Model::load(bytes).map_err(|error| weights::Error::Malformed(error.to_string()))?;
-                *state = State::Loaded(model);
+                *state = State::Loaded(Box::new(model));
                 Ok(())
             }
         })

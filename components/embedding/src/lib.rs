@@ -7,15 +7,18 @@
 //! The same crate is the rlib that packs weights and that tests use natively, and, on `wasm32`, the component with the
 //! world `skerry:embedding/embedding`. It is not a general transformer runtime: the shapes are this model's.
 
+mod attention;
 mod encoder;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 mod kernel;
-pub mod math;
+mod lanes;
+mod math;
 mod model;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod pack;
 mod packed;
+mod quantise;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod reference;
 mod tokenizer;

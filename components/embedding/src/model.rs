@@ -75,7 +75,39 @@ impl Model {
     /// The vector of a text. Depends on nothing but the text.
     pub fn embed(&mut self, text: &str) -> Embedding {
         let Tokens { ids, truncated } = self.tokenize(text);
-        let vector = self.encoder.encode(&self.bytes, &self.layout, &ids);
+        let vector = self.encoder.encode(&self.bytes, &self.layout, &[&ids]).pop().unwrap_or_default();
         Embedding { vector, tokens: ids.len() as u32, truncated }
+    }
+
+    /// One vector per text, in the order of the texts: the same as one by one. Short texts share the work on the weights.
+    pub fn embed_all(&mut self, texts: &[&str]) -> Vec<Embedding> {
+        let tokens: Vec<Tokens> = texts.iter().map(|text| self.tokenize(text)).collect();
+        let mut order: Vec<(usize, &[u32])> = tokens.iter().map(|tokens| tokens.ids.as_slice()).enumerate().collect();
+        order.sort_by_key(|(_, ids)| ids.len());
+        let mut vectors = vec![Vec::new(); texts.len()];
+        let mut rest = order.as_slice();
+        while !rest.is_empty() {
+            let mut room = TOKENS_MAX;
+            let fits = |(_, ids): &&(usize, &[u32])| {
+                let fits = ids.len() <= room;
+                room = room.saturating_sub(ids.len());
+                fits
+            };
+            let count = rest.iter().take_while(fits).count().max(1);
+            let (group, behind) = rest.split_at(count);
+            rest = behind;
+            let ids: Vec<&[u32]> = group.iter().map(|(_, ids)| *ids).collect();
+            for ((text, _), vector) in group.iter().zip(self.encoder.encode(&self.bytes, &self.layout, &ids)) {
+                if let Some(place) = vectors.get_mut(*text) {
+                    *place = vector;
+                }
+            }
+        }
+        let embedding = |(vector, tokens): (Vec<f32>, &Tokens)| Embedding {
+            vector,
+            tokens: tokens.ids.len() as u32,
+            truncated: tokens.truncated,
+        };
+        vectors.into_iter().zip(&tokens).map(embedding).collect()
     }
 }

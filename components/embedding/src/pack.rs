@@ -1,8 +1,11 @@
 //! Packs the model's weights for the component. Runs on the build machine, once.
 
+use std::collections::BTreeMap;
+
 use safetensors::SafeTensors;
 use sha2::{Digest, Sha256};
 
+use crate::kernel::GROUP_SUM_MAX;
 use crate::packed::{HEADER_BYTES, ID_BYTES_MAX, KERNEL_REVISION, MAGIC};
 use crate::{DIMENSIONS, INNER, LAYERS, TOKENS_MAX, WORDS};
 
@@ -121,12 +124,18 @@ fn pack_dense(
 }
 
 fn pack_matrix(weights: &[f32], biases: &[f32], inputs: usize, out: &mut Vec<u8>) {
-    let rows: Vec<(f32, Vec<i8>)> = weights.chunks_exact(inputs).map(quantise).collect();
+    let mut rows: Vec<(f32, Vec<i8>)> = weights.chunks_exact(inputs).map(quantise).collect();
     put_floats(rows.iter().map(|(scale, _)| *scale), out);
     put_floats(biases.iter().copied(), out);
     for (_, row) in &rows {
         let sum: i32 = row.iter().map(|value| i32::from(*value)).sum();
         out.extend_from_slice(&sum.to_le_bytes());
+    }
+    let mut corrections = Vec::new();
+    for (output, (_, row)) in (0_u16..).zip(&mut rows) {
+        for (input, weight) in limit_groups(row) {
+            corrections.push((output, input, weight));
+        }
     }
     for four in rows.chunks_exact(4) {
         for at in (0..inputs).step_by(4) {
@@ -135,6 +144,34 @@ fn pack_matrix(weights: &[f32], biases: &[f32], inputs: usize, out: &mut Vec<u8>
             }
         }
     }
+    out.extend_from_slice(&(corrections.len() as u32).to_le_bytes());
+    for (output, input, weight) in corrections {
+        out.extend_from_slice(&output.to_le_bytes());
+        out.extend_from_slice(&input.to_le_bytes());
+        out.extend_from_slice(&weight.to_le_bytes());
+    }
+}
+
+/// Makes weights smaller until no group's positive or negative ones add up to more than the kernel can take; answers what was
+/// taken away, by input.
+#[allow(clippy::indexing_slicing, reason = "positions in blocks of eight are below eight")]
+fn limit_groups(row: &mut [i8]) -> Vec<(u16, i16)> {
+    let mut taken: BTreeMap<u16, i16> = BTreeMap::new();
+    for (block, values) in row.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        for group in [[0, 1, 4, 5], [2, 3, 6, 7]] {
+            for sign in [1, -1] {
+                let size = |value: i8| (i32::from(value) * sign).max(0);
+                let excess = |values: &[i8; 8]| group.iter().map(|at| size(values[*at])).sum::<i32>() - GROUP_SUM_MAX;
+                while excess(values) > 0 {
+                    let Some(&at) = group.iter().max_by_key(|at| size(values[**at])) else { break };
+                    let step = excess(values).min(size(values[at])) * sign;
+                    values[at] -= step as i8;
+                    *taken.entry((block * 8 + at) as u16).or_default() += step as i16;
+                }
+            }
+        }
+    }
+    taken.into_iter().collect()
 }
 
 fn pack_norm(tensors: &Tensors<'_>, name: &str, out: &mut Vec<u8>) -> Result<(), PackError> {
@@ -170,4 +207,37 @@ fn quantise(row: &[f32]) -> (f32, Vec<i8>) {
     let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
     (scale, row.iter().map(|value| (value / scale).round().clamp(-127.0, 127.0) as i8).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of every shape, the worst included, keep their sum and stay within what the kernel can add in 16 bits.
+    #[test]
+    fn groups_are_limited_and_nothing_is_lost() {
+        let mut state = 1_u32;
+        let mut random = move |most: i32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 8) as i32 % (2 * most + 1) - most) as i8
+        };
+        let mut rows: Vec<Vec<i8>> = (0..200).map(|_| (0..64).map(|_| random(127)).collect()).collect();
+        rows.extend([vec![127; 16], vec![-127; 16], vec![0; 16]]);
+        let mut corrected = 0;
+        for row in &rows {
+            let mut limited = row.clone();
+            let taken = limit_groups(&mut limited);
+            corrected += taken.len();
+            for block in limited.as_chunks::<8>().0 {
+                for group in [[0, 1, 4, 5], [2, 3, 6, 7]] {
+                    let sum = |sign: i32| group.iter().map(|at| (i32::from(block[*at]) * sign).max(0)).sum::<i32>();
+                    assert!(sum(1) <= GROUP_SUM_MAX && sum(-1) <= GROUP_SUM_MAX, "{block:?}");
+                }
+            }
+            let mut whole: Vec<i32> = limited.iter().map(|value| i32::from(*value)).collect();
+            taken.iter().for_each(|(input, weight)| whole[usize::from(*input)] += i32::from(*weight));
+            assert_eq!(whole, row.iter().map(|value| i32::from(*value)).collect::<Vec<_>>());
+        }
+        assert!(corrected > 100, "{corrected} corrections: the rows were too tame to try anything");
+    }
 }

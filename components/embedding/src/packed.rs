@@ -2,7 +2,7 @@
 //!
 //! | part | bytes |
 //! | --- | --- |
-//! | magic `SKRYEMB1` | 8 |
+//! | magic `SKRYEMB2` | 8 |
 //! | CRC-32 of everything behind this field | 4 |
 //! | length of the model's id, the id (UTF-8), zeros up to 64 | 4 + 48 |
 //! | word embeddings: per word a scale (f32), then 384 int8 | 30,522 * (4 + 384) |
@@ -12,17 +12,20 @@
 //! | vocabulary: count (u32), then per word in byte order: offset, length, id (u32 each); then the words | |
 //!
 //! A matrix of `o` outputs and `i` inputs is: `o` scales (f32), `o` biases (f32), `o` sums of its row (i32), then the
-//! int8 weights in tiles of 4 outputs by 4 inputs, tile by tile along the inputs, row of tiles by row of tiles.
+//! int8 weights in tiles of 4 outputs by 4 inputs, tile by tile along the inputs, row of tiles by row of tiles; then the
+//! corrections: their count (u32), and for each, by output, the output (u16), the input (u16) and what its weight lacks (i16).
+//! In the tiles, the positive weights of each group (see the module `kernel`) add up to 258 at most, and so do the negative
+//! ones; where the model's do not, the largest are made smaller and the rest of them becomes a correction.
 
 use crate::{DIMENSIONS, INNER, LAYERS, TOKENS_MAX, WORDS};
 
-pub(crate) const MAGIC: &[u8; 8] = b"SKRYEMB1";
+pub(crate) const MAGIC: &[u8; 8] = b"SKRYEMB2";
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) const HEADER_BYTES: usize = 64;
 pub(crate) const ID_BYTES_MAX: usize = 48;
 #[cfg(not(target_arch = "wasm32"))]
 /// Revision of the arithmetic: vectors of different revisions must not be mixed.
-pub(crate) const KERNEL_REVISION: u32 = 1;
+pub(crate) const KERNEL_REVISION: u32 = 2;
 
 /// A matrix; weights are a range of the packed bytes.
 #[derive(Debug)]
@@ -33,6 +36,16 @@ pub(crate) struct Matrix {
     pub(crate) biases: Vec<f32>,
     pub(crate) row_sums: Vec<i32>,
     pub(crate) weights: std::ops::Range<usize>,
+    /// What was taken away from weights so that no sum leaves 16 bits on its way, by output.
+    pub(crate) corrections: Vec<Correction>,
+}
+
+/// The rest of a weight.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Correction {
+    pub(crate) output: usize,
+    pub(crate) input: usize,
+    pub(crate) weight: i32,
 }
 
 /// Weight and bias of a layer norm.
@@ -97,7 +110,19 @@ impl<'a> Reader<'a> {
         let row_sums = words(self.take(outputs * 4)?).map(|word| word as i32).collect();
         let start = self.at;
         self.take(outputs * inputs)?;
-        Ok(Matrix { outputs, inputs, scales, biases, row_sums, weights: start..self.at })
+        let weights = start..self.at;
+        let count = self.u32()? as usize;
+        let mut corrections = Vec::new();
+        for entry in self.take(count.saturating_mul(6))?.as_chunks::<6>().0 {
+            let [a, b, c, d, e, f] = *entry;
+            let (output, input) = (u16::from_le_bytes([a, b]).into(), u16::from_le_bytes([c, d]).into());
+            let behind = corrections.last().is_none_or(|last: &Correction| last.output <= output);
+            if output >= outputs || input >= inputs || !behind {
+                return Err("a correction has no place".to_owned());
+            }
+            corrections.push(Correction { output, input, weight: i16::from_le_bytes([e, f]).into() });
+        }
+        Ok(Matrix { outputs, inputs, scales, biases, row_sums, weights, corrections })
     }
 
     fn norm(&mut self) -> Result<Norm, String> {
@@ -114,7 +139,7 @@ impl Layout {
     pub(crate) fn read(bytes: &[u8]) -> Result<Layout, String> {
         let mut reader = Reader { bytes, at: 0 };
         if reader.take(8)? != MAGIC {
-            return Err("it does not start with SKRYEMB1".to_owned());
+            return Err("it does not start with SKRYEMB2".to_owned());
         }
         let checksum = reader.u32()?;
         let rest = bytes.get(reader.at..).unwrap_or_default();

@@ -1,6 +1,7 @@
 //! The same model in `f32` straight from its weights: slow, plain, and what the integer path is measured against.
 #![allow(clippy::indexing_slicing, reason = "a kernel: every index is below a length that loading checked")]
 
+use crate::math;
 use crate::pack::{PackError, Tensors};
 use crate::tokenizer::{Tokenizer, Vocabulary};
 use crate::{DIMENSIONS, HEAD, HEADS, INNER, LAYERS, TOKENS_MAX, WORDS};
@@ -92,7 +93,8 @@ impl Reference {
             let mixed = attend(layer, &states);
             for (state, mixed) in states.iter_mut().zip(&mixed) {
                 add_and_norm(state, &apply(&layer.attention, mixed), &layer.attention_norm);
-                let inner: Vec<f32> = apply(&layer.inner, state).into_iter().map(crate::math::gelu).collect();
+                let inner: Vec<f32> =
+                    apply(&layer.inner, state).into_iter().map(|value| math::one(math::gelu, value)).collect();
                 add_and_norm(state, &apply(&layer.outer, &inner), &layer.outer_norm);
             }
         }

@@ -1,11 +1,14 @@
-//! The kernel in plain Rust: what the others must equal.
+//! The kernels in plain Rust: what the others must equal.
 
-use super::{Sums, TILE_OUTPUTS};
+use super::{Products, Strided, Sums, TILE_OUTPUTS};
 
-/// Sums over the inputs for up to four tokens (rows of `inputs` activations) and eight outputs (two rows of packed tiles).
-pub(crate) fn tile<const TOKENS: usize>(activations: &[u8], inputs: usize, weights: [&[u8]; 2]) -> Sums {
-    let mut sums = Sums::default();
-    for (row, sums) in activations.chunks_exact(inputs).take(TOKENS).zip(&mut sums) {
+pub(super) fn tile_tokens<const TOKENS: usize>(
+    activations: &[u8],
+    inputs: usize,
+    weights: [&[u8]; 2],
+    sums: &mut Sums,
+) {
+    for (row, sums) in activations.chunks_exact(inputs).take(TOKENS).zip(&mut sums.0) {
         for (half, weights) in weights.iter().enumerate() {
             for (four, tile) in row.as_chunks::<4>().0.iter().zip(weights.as_chunks::<16>().0) {
                 for (output, taps) in tile.as_chunks::<4>().0.iter().enumerate() {
@@ -17,5 +20,14 @@ pub(crate) fn tile<const TOKENS: usize>(activations: &[u8], inputs: usize, weigh
             }
         }
     }
-    sums
+}
+
+pub(super) fn product_rows<const ROWS: usize>(a: Strided<'_>, b: Strided<'_>, depth: usize, sums: &mut Products) {
+    for (row, sums) in a.values.chunks(a.stride).take(ROWS).zip(&mut sums.0) {
+        for (factor, row) in row.iter().zip(b.values.chunks(b.stride)).take(depth) {
+            for (sum, value) in sums.iter_mut().zip(row) {
+                *sum += factor * value;
+            }
+        }
+    }
 }
