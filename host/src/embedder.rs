@@ -11,13 +11,16 @@ use crate::bindings::embedding::{Embedding as World, EmbeddingPre};
 use crate::call::{CallError, Guard, Limits, Sandbox};
 use crate::components::Component;
 use crate::engine::Engine;
-use crate::types::{Embedding, ModelInfo};
+use crate::types::{Embedding, ModelInfo, Span};
 
 /// Texts in one guest call at most.
 const CALL_TEXTS_MAX: usize = 32;
 
 /// Bytes of text in one guest call at most, unless a single text is longer.
 const CALL_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes of a text that is split for which a call has as much time as for embedding one text.
+const SPLIT_BYTES: usize = 64 << 10;
 
 /// Pieces per instance that a job is cut into, so that instances which are done early can help.
 const PIECES_PER_INSTANCE: usize = 4;
@@ -117,6 +120,22 @@ impl Embedder {
             let Guest { sandbox, world } = guest;
             let embedder = world.skerry_embedding_embedder();
             Ok(sandbox.call(self.share(1), |store| embedder.call_tokenize(store, text))??)
+        })
+    }
+
+    /// Cuts a text into chunks of at most `tokens` tokens (8 to the model's most, the two special tokens included), which share
+    /// words of at most `overlap` tokens with their neighbours. Spans are bytes of the text, on borders of characters, ascending;
+    /// no chunk is truncated when it is embedded. A text that fits is one chunk.
+    ///
+    /// # Errors
+    /// [`CallError::Guest`] when `tokens` is out of range or `overlap` is not less than half of it; see [`CallError`].
+    pub fn split(&self, text: &str, tokens: u32, overlap: u32) -> Result<Vec<Span>, CallError> {
+        // Every word of the text is looked up, so a long one has more time.
+        let deadline = self.share(1) + self.share(1).mul_f64((text.len() / SPLIT_BYTES) as f64);
+        self.with_guest(|guest| {
+            let Guest { sandbox, world } = guest;
+            let embedder = world.skerry_embedding_embedder();
+            Ok(sandbox.call(deadline, |store| embedder.call_split(store, text, tokens, overlap))??)
         })
     }
 

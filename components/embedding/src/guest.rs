@@ -62,6 +62,12 @@ impl embedder::Guest for Component {
     fn tokenize(text: String) -> Result<Vec<u32>, embedder::Error> {
         with_model(|model| model.tokenize(&text).ids)
     }
+
+    fn split(text: String, tokens: u32, overlap: u32) -> Result<Vec<embedder::Span>, embedder::Error> {
+        let spans = with_model(|model| model.split(&text, tokens, overlap))?;
+        let spans = spans.map_err(|error| embedder::Error::Other(error.to_string()))?;
+        Ok(spans.into_iter().map(|crate::Span { start, end }| embedder::Span { start, end }).collect())
+    }
 }
 
 impl weights::Guest for Component {

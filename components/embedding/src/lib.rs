@@ -21,10 +21,15 @@ mod packed;
 mod quantise;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod reference;
+mod split;
 mod tokenizer;
+mod vocabulary;
+mod words;
 
 pub use model::{Embedding, Model, ModelInfo, WeightsError};
-pub use tokenizer::Tokenizer;
+pub use split::{Span, SplitError, TOKENS_MIN};
+pub use tokenizer::{Tokenizer, Tokens};
+pub use vocabulary::Vocabulary;
 
 /// Components per vector.
 pub const DIMENSIONS: usize = 384;

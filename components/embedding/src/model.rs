@@ -2,7 +2,8 @@
 
 use crate::encoder::Encoder;
 use crate::packed::Layout;
-use crate::tokenizer::{Tokenizer, Tokens, Vocabulary};
+use crate::split::{self, Span, SplitError};
+use crate::tokenizer::{Tokenizer, Tokens};
 use crate::{DIMENSIONS, TOKENS_MAX};
 
 /// What a model is.
@@ -42,14 +43,6 @@ pub struct Model {
     encoder: Encoder,
 }
 
-struct Pieces<'a>(&'a Layout, &'a [u8]);
-
-impl Vocabulary for Pieces<'_> {
-    fn id(&self, piece: &str) -> Option<u32> {
-        self.0.piece(self.1, piece)
-    }
-}
-
 impl Model {
     /// Takes packed weights (see the module `packed` for the format).
     ///
@@ -69,7 +62,16 @@ impl Model {
 
     /// The tokens of a text.
     pub fn tokenize(&self, text: &str) -> Tokens {
-        Tokenizer::new(&Pieces(&self.layout, &self.bytes), TOKENS_MAX).tokenize(text)
+        Tokenizer::new(&self.layout.vocabulary(&self.bytes), TOKENS_MAX).tokenize(text)
+    }
+
+    /// Cuts a text into overlapping chunks of at most `tokens` tokens, which [`Model::embed`] reads to their ends.
+    ///
+    /// # Errors
+    /// [`SplitError`] when such chunks cannot be made for any text.
+    pub fn split(&self, text: &str, tokens: u32, overlap: u32) -> Result<Vec<Span>, SplitError> {
+        let limits = split::Limits::new(tokens, overlap, TOKENS_MAX as u32)?;
+        Ok(split::split(&self.layout.vocabulary(&self.bytes), text, limits))
     }
 
     /// The vector of a text. Depends on nothing but the text.

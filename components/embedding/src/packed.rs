@@ -17,6 +17,7 @@
 //! In the tiles, the positive weights of each group (see the module `kernel`) add up to 258 at most, and so do the negative
 //! ones; where the model's do not, the largest are made smaller and the rest of them becomes a correction.
 
+use crate::vocabulary::Packed;
 use crate::{DIMENSIONS, INNER, LAYERS, TOKENS_MAX, WORDS};
 
 pub(crate) const MAGIC: &[u8; 8] = b"SKRYEMB2";
@@ -76,7 +77,6 @@ pub(crate) struct Layout {
     pub(crate) layers: Vec<Layer>,
     /// Start of the vocabulary's table and of its words.
     pub(crate) table: usize,
-    pub(crate) table_count: usize,
     pub(crate) strings: usize,
 }
 
@@ -168,7 +168,7 @@ impl Layout {
         let table = reader.at;
         reader.take(table_count.saturating_mul(12))?;
         let strings = reader.at;
-        Ok(Layout { id, words, positions, norm, layers, table, table_count, strings })
+        Ok(Layout { id, words, positions, norm, layers, table, strings })
     }
 
     /// The scale and the int8 components of a word's embedding.
@@ -179,24 +179,9 @@ impl Layout {
         ((id as usize) < WORDS).then_some((f32::from_le_bytes(*scale), values))
     }
 
-    /// The id of a piece of a word, by binary search.
-    pub(crate) fn piece(&self, bytes: &[u8], piece: &str) -> Option<u32> {
-        let entry = |index: usize| -> Option<(&[u8], u32)> {
-            let start = self.table + index * 12;
-            let mut numbers = words(bytes.get(start..start + 12)?);
-            let (offset, length, id) = (numbers.next()? as usize, numbers.next()? as usize, numbers.next()?);
-            Some((bytes.get(self.strings + offset..self.strings + offset + length)?, id))
-        };
-        let (mut low, mut high) = (0, self.table_count);
-        while low < high {
-            let middle = usize::midpoint(low, high);
-            let (word, id) = entry(middle)?;
-            match word.cmp(piece.as_bytes()) {
-                std::cmp::Ordering::Equal => return Some(id),
-                std::cmp::Ordering::Less => low = middle + 1,
-                std::cmp::Ordering::Greater => high = middle,
-            }
-        }
-        None
+    /// The vocabulary.
+    pub(crate) fn vocabulary<'a>(&self, bytes: &'a [u8]) -> Packed<'a> {
+        let table = bytes.get(self.table..self.strings).unwrap_or_default();
+        Packed::new(table, bytes.get(self.strings..).unwrap_or_default())
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::math;
 use crate::pack::{PackError, Tensors};
-use crate::tokenizer::{Tokenizer, Vocabulary};
+use crate::tokenizer::Tokenizer;
 use crate::{DIMENSIONS, HEAD, HEADS, INNER, LAYERS, TOKENS_MAX, WORDS};
 
 /// A dense layer.
@@ -38,12 +38,6 @@ pub struct Reference {
     types: Vec<f32>,
     norm: Norm,
     layers: Vec<Layer>,
-}
-
-impl Vocabulary for std::collections::HashMap<String, u32> {
-    fn id(&self, piece: &str) -> Option<u32> {
-        self.get(piece).copied()
-    }
 }
 
 impl Reference {

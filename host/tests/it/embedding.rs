@@ -1,7 +1,7 @@
 use std::sync::LazyLock;
 
 use serde::Deserialize;
-use skerry_host::{CallError, Component, Embedder};
+use skerry_host::{CallError, Component, Embedder, Limits, Span};
 
 use crate::artefacts::{ENGINE, LIMITS, PACKED, component, wasm};
 
@@ -89,6 +89,35 @@ fn a_huge_text_is_truncated() {
     assert_eq!((embedding.tokens, embedding.truncated), (256, true));
     let beginning = embedder.embed(&[&"harbour ".repeat(300)]).unwrap().remove(0);
     assert_eq!(embedding.vector, beginning.vector);
+}
+
+/// The chunks of a long text are embedded to their ends, and the component splits as the native code does; limits that no
+/// chunk can keep are refused in words.
+#[test]
+fn a_long_text_is_split_into_chunks_that_fit() {
+    let embedder = Embedder::new(&ENGINE, &component("embedding"), 2, LIMITS).unwrap();
+    let text = golden_texts().join("\n\n").repeat(3);
+    let spans = embedder.split(&text, 64, 12).unwrap();
+    let native = skerry_embedding::Model::load(PACKED.clone()).unwrap().split(&text, 64, 12).unwrap();
+    let native: Vec<_> = native.iter().map(|span| (span.start, span.end)).collect();
+    assert_eq!(spans.iter().map(|span| (span.start, span.end)).collect::<Vec<_>>(), native);
+    let chunks: Vec<&str> = spans.iter().map(|span| &text[span.start as usize..span.end as usize]).collect();
+    let embeddings = embedder.embed(&chunks).unwrap();
+    assert!(spans.len() > 10 && embeddings.iter().all(|embedding| embedding.tokens <= 64 && !embedding.truncated));
+    let error = embedder.split(&text, 7, 0).unwrap_err();
+    assert_eq!(error, CallError::Guest("a chunk has from 8 to 256 tokens, not 7".to_owned()));
+    assert_eq!(embedder.split("", 8, 0).unwrap(), [Span { start: 0, end: 0 }]);
+}
+
+/// A text of 10 MiB is split within the time that its length gives it.
+#[test]
+fn a_huge_text_is_split() {
+    let limits = Limits { memory_bytes_max: 256 << 20, ..LIMITS };
+    let embedder = Embedder::new(&ENGINE, &component("embedding"), 1, limits).unwrap();
+    let huge = "The tide turns at noon. ".repeat((10 << 20) / 24);
+    let spans = embedder.split(&huge, 256, 32).unwrap();
+    assert!(spans.len() > 10_000);
+    assert_eq!(spans.last().unwrap().end as usize, huge.trim_end().len());
 }
 
 /// The component without weights must say so, not answer zeros.

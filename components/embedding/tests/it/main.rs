@@ -1,7 +1,9 @@
 //! Golden values of all-MiniLM-L6-v2: the tokenizer's ids, the fp32 path, the int8 path.
 //!
 //! The weights are fetched by `cargo xtask fetch` (which `cargo xtask test` runs) into `target/skerry/model`.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+
+mod split;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
@@ -21,7 +23,8 @@ struct Item {
     emb: Vec<f32>,
 }
 
-static GOLDEN: LazyLock<Golden> = LazyLock::new(|| serde_json::from_str(include_str!("fixtures/minilm.json")).unwrap());
+static GOLDEN: LazyLock<Golden> =
+    LazyLock::new(|| serde_json::from_str(include_str!("../fixtures/minilm.json")).unwrap());
 
 fn model_file(name: &str) -> Vec<u8> {
     let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/skerry/model"));
