@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod split;
+mod tokens;
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
