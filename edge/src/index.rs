@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use skerry_host::types::{Document, Excerpt, Parsed, Request, Response, SyntaxError};
+use skerry_host::types::{Chunk, Document, Excerpt, Parsed, Request, Response, Span, SyntaxError};
 use skerry_host::{CallError, Component, Embedder, Engine, Limits, QueryError, Segment};
 use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, VersionInfo, WriteError};
 
@@ -343,7 +343,7 @@ impl ProjectIndex {
         let documents = documents(sources, &self.project, keys)?;
         let pending: Vec<String> = documents
             .iter()
-            .filter(|document| document.vector.is_none() && !document.text.is_empty())
+            .filter(|document| document.chunks.is_empty() && !document.text.is_empty())
             .map(|document| document.key.clone())
             .collect();
         let keys: Vec<String> = keys.iter().map(|key| key.as_str().to_owned()).collect();
@@ -534,10 +534,15 @@ fn embedded(sources: &Sources, records: &[&Record]) -> Result<Vec<Document>, Ind
 }
 
 fn document(record: &Record, vector: Option<Vec<f32>>) -> Document {
+    let whole = Span { start: 0, end: u32::try_from(record.text.len()).unwrap_or(u32::MAX) };
     Document {
         key: record.key.as_str().to_owned(),
         text: record.text.clone(),
-        vector: vector.filter(|_| !record.text.is_empty()),
+        chunks: vector
+            .filter(|_| !record.text.is_empty())
+            .map(|vector| Chunk { span: whole, vector })
+            .into_iter()
+            .collect(),
         fields: filter::fields(record),
         payload: Vec::new(),
     }

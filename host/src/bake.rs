@@ -171,7 +171,7 @@ fn add_graph(
     let section = |name: &str| sections.get(name).unwrap_or(&empty);
     let numbers = section("vectors.inverse-norms").as_chunks().0;
     let inverse_norms: Vec<f32> = numbers.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-    if inverse_norms.iter().filter(|norm| **norm != 0.0).count() < graph::VECTORS_MIN {
+    if inverse_norms.len() < graph::VECTORS_MIN {
         return Ok(());
     }
     let rows: Vec<i8> = section("vectors.rows").iter().map(|byte| byte.cast_signed()).collect();

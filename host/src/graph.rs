@@ -60,20 +60,16 @@ pub(crate) struct Graph {
     pub(crate) layers: Vec<u32>,
 }
 
-/// The graph over the rows that have a direction.
+/// The graph over the rows of a segment, all of which have a direction.
 pub(crate) fn build(
     rows: &[i8],
     inverse_norms: &[f32],
     progress: impl Fn(u64) + Send + Sync,
 ) -> Result<Graph, BakeError> {
     let dimensions = rows.len().checked_div(inverse_norms.len()).unwrap_or(0).max(1);
-    let (slots, points): (Vec<u32>, Vec<Row<'_>>) = rows
-        .chunks_exact(dimensions)
-        .zip(inverse_norms)
-        .zip(0..)
-        .filter(|((_, norm), _)| **norm != 0.0)
-        .map(|((values, norm), slot)| (slot, Row { values, inverse_norm: *norm }))
-        .unzip();
+    let points = rows.chunks_exact(dimensions).zip(inverse_norms);
+    let points: Vec<Row<'_>> = points.map(|(values, norm)| Row { values, inverse_norm: *norm }).collect();
+    let count = points.len();
     progress(0);
     let failed = |reason: String| BakeError::Failed(format!("the graph cannot be built: {reason}"));
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().map_err(|error| failed(error.to_string()))?;
@@ -84,35 +80,35 @@ pub(crate) fn build(
     let mut bytes = Vec::new();
     ciborium::into_writer(&hnsw, &mut bytes).map_err(|error| failed(error.to_string()))?;
     let arrays: Arrays = ciborium::from_reader(bytes.as_slice()).map_err(|error| failed(error.to_string()))?;
-    progress(slots.len() as u64);
-    let mut slot_of_node = vec![0; slots.len()];
-    for (slot, id) in slots.iter().zip(ids) {
-        if let Some(entry) = slot_of_node.get_mut(id.into_inner() as usize) {
-            *entry = *slot;
+    progress(count as u64);
+    let mut row_of_node = vec![0; count];
+    for (row, id) in (0..).zip(ids) {
+        if let Some(entry) = row_of_node.get_mut(id.into_inner() as usize) {
+            *entry = row;
         }
     }
-    Ok(lay_out(&arrays, &slot_of_node, inverse_norms.len()))
+    Ok(lay_out(&arrays, &row_of_node))
 }
 
-fn lay_out(arrays: &Arrays, slot_of_node: &[u32], slots: usize) -> Graph {
-    let slot = |node: &u32| slot_of_node.get(*node as usize).copied().unwrap_or(0);
-    let linked = |links: &[u32]| links.iter().take_while(|node| **node != NO_NODE).map(slot).collect::<Vec<u32>>();
-    let mut by_slot: Vec<Vec<u32>> = vec![Vec::new(); slots];
+fn lay_out(arrays: &Arrays, row_of_node: &[u32]) -> Graph {
+    let row = |node: &u32| row_of_node.get(*node as usize).copied().unwrap_or(0);
+    let linked = |links: &[u32]| links.iter().take_while(|node| **node != NO_NODE).map(row).collect::<Vec<u32>>();
+    let mut by_row: Vec<Vec<u32>> = vec![Vec::new(); row_of_node.len()];
     for (node, links) in (0..).zip(&arrays.zero) {
-        if let Some(entry) = by_slot.get_mut(slot(&node) as usize) {
+        if let Some(entry) = by_row.get_mut(row(&node) as usize) {
             *entry = linked(links);
         }
     }
-    let (offsets, links) = flatten(&by_slot);
-    let mut layers = vec![slot_of_node.first().copied().unwrap_or(0), arrays.layers.len() as u32];
+    let (offsets, links) = flatten(&by_row);
+    let mut layers = vec![row_of_node.first().copied().unwrap_or(0), arrays.layers.len() as u32];
     for layer in arrays.layers.iter().rev() {
         let mut nodes: Vec<(u32, Vec<u32>)> =
-            (0..).zip(layer).map(|(node, links)| (slot(&node), linked(links))).collect();
+            (0..).zip(layer).map(|(node, links)| (row(&node), linked(links))).collect();
         nodes.sort_unstable();
-        let (slots, rows): (Vec<u32>, Vec<Vec<u32>>) = nodes.into_iter().unzip();
-        let (offsets, links) = flatten(&rows);
-        layers.extend([slots.len() as u32, links.len() as u32]);
-        layers.extend(slots);
+        let (rows, linked): (Vec<u32>, Vec<Vec<u32>>) = nodes.into_iter().unzip();
+        let (offsets, links) = flatten(&linked);
+        layers.extend([rows.len() as u32, links.len() as u32]);
+        layers.extend(rows);
         layers.extend(offsets);
         layers.extend(links);
     }

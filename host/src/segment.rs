@@ -19,6 +19,12 @@ pub enum DocumentError {
     /// The document with this key has a vector of another length than the segment's, or an empty one.
     #[error("the vector of `{0}` has another number of dimensions than the others")]
     VectorDimensions(String),
+    /// The document with this key has more than 4,096 chunks.
+    #[error("`{0}` has more than 4,096 chunks")]
+    TooManyChunks(String),
+    /// The document with this key has a chunk whose span is not a part of its text.
+    #[error("a chunk of `{0}` is not a part of its text")]
+    Span(String),
     /// The document with this key has a key that is empty or longer than 512 bytes.
     #[error("the key `{0}` is empty or longer than 512 bytes")]
     KeyLength(String),
@@ -205,6 +211,8 @@ impl From<documents::Error> for DocumentError {
         match error {
             documents::Error::VectorNotFinite(key) => DocumentError::VectorNotFinite(key),
             documents::Error::VectorDimensions(key) => DocumentError::VectorDimensions(key),
+            documents::Error::TooManyChunks(key) => DocumentError::TooManyChunks(key),
+            documents::Error::Span(key) => DocumentError::Span(key),
             documents::Error::KeyLength(key) => DocumentError::KeyLength(key),
             documents::Error::Sealed => DocumentError::Sealed,
             documents::Error::Other(reason) => DocumentError::Other(reason),

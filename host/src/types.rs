@@ -5,7 +5,7 @@
 pub use crate::bindings::embedding::exports::skerry::embedding::embedder::{Embedding, Model as ModelInfo, Span};
 pub use crate::bindings::geometry::exports::skerry::geometry::curvature::{Edge, Forman};
 pub use crate::bindings::geometry::exports::skerry::geometry::distance::Metric;
-pub use crate::bindings::query::exports::skerry::query::documents::{Document, Field, Scalar, Stats};
+pub use crate::bindings::query::exports::skerry::query::documents::{Chunk, Document, Field, Scalar, Span, Stats};
 pub use crate::bindings::query::exports::skerry::query::language::{Excerpt, FieldUse, Mark, Parsed, SyntaxError};
 pub use crate::bindings::query::exports::skerry::query::search::{
     Comparison, Condition, Explanation, FilterNode, Fusion, Group, Hit, Legs, Request, Response, Statistics, TermScore,

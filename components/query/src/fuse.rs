@@ -236,6 +236,7 @@ fn hit(request: &Request, scored: Scored<'_>) -> Hit {
         score,
         vector_score: candidate.vector_score,
         keyword_score: candidate.keyword_score,
+        chunk: candidate.chunk,
         group: candidate.group.clone(),
         explanation: request.explain.then_some(explanation),
         payload: candidate.payload.clone(),

@@ -2,14 +2,16 @@
 //!
 //! Hierarchical navigable small world graphs: Malkov and Yashunin, "Efficient and Robust Approximate Nearest Neighbor Search
 //! Using Hierarchical Navigable Small World Graphs", IEEE TPAMI 2020. The graph is built by the host; here it is only
-//! walked (algorithm 5 of the paper), with the breadth `ef` given by the query.
+//! walked (algorithm 5 of the paper), with the breadth `ef` given by the query. Its nodes are vectors; the breadth counts
+//! documents, so that one with many near chunks does not crowd out the others.
 
 use crate::bitset::Bitset;
-use crate::image::{Image, row};
+use crate::image::{Image, row as neighbours};
+use crate::terms::FixedMap;
 use crate::types::ImageError;
 use crate::vectors::{Prepared, Vectors};
 
-/// A graph over slots.
+/// A graph over rows of vectors.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     entry: u32,
@@ -19,15 +21,15 @@ pub(crate) struct Graph {
     links: Vec<u32>,
 }
 
-/// A layer above the ground: few nodes, found by their slot.
+/// A layer above the ground: few nodes, found by their row.
 #[derive(Debug)]
 struct Layer {
-    slots: Vec<u32>,
+    rows: Vec<u32>,
     offsets: Vec<u32>,
     links: Vec<u32>,
 }
 
-/// Which slots a walk has seen. Cleared by counting on, so that a query touches only what it visits.
+/// Which rows a walk has seen. Cleared by counting on, so that a query touches only what it visits.
 #[derive(Debug, Default)]
 pub(crate) struct Visited {
     marks: Vec<u8>,
@@ -35,18 +37,18 @@ pub(crate) struct Visited {
 }
 
 impl Visited {
-    fn begin(&mut self, slots: usize) {
-        if self.marks.len() != slots || self.generation == u8::MAX {
+    fn begin(&mut self, rows: usize) {
+        if self.marks.len() != rows || self.generation == u8::MAX {
             self.marks.clear();
-            self.marks.resize(slots, 0);
+            self.marks.resize(rows, 0);
             self.generation = 0;
         }
         self.generation += 1;
     }
 
     #[inline]
-    fn insert(&mut self, slot: u32) -> bool {
-        match self.marks.get_mut(slot as usize) {
+    fn insert(&mut self, row: u32) -> bool {
+        match self.marks.get_mut(row as usize) {
             Some(mark) if *mark != self.generation => {
                 *mark = self.generation;
                 true
@@ -60,17 +62,17 @@ impl Visited {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Walk<'a> {
     pub(crate) query: &'a Prepared,
-    /// Nodes kept while walking.
+    /// Documents kept while walking.
     pub(crate) ef: usize,
-    /// Nodes that may be answered; the others are walked through.
+    /// Documents that may be answered; the others are walked through.
     pub(crate) accept: Option<&'a Bitset>,
-    /// Nodes wanted.
+    /// Documents wanted.
     pub(crate) count: usize,
 }
 
 impl Graph {
     /// Reads the graph's sections; none when the image has no graph.
-    pub(crate) fn read(image: &mut Image, slots: usize) -> Result<Option<Graph>, ImageError> {
+    pub(crate) fn read(image: &mut Image, rows: usize) -> Result<Option<Graph>, ImageError> {
         let offsets: Vec<u32> = image.take_optional("graph.offsets");
         if offsets.is_empty() {
             return Ok(None);
@@ -78,7 +80,7 @@ impl Graph {
         let links: Vec<u32> = image.take("graph.links")?;
         let layers: Vec<u32> = image.take("graph.layers")?;
         let wrong = ImageError::Inconsistent("graph");
-        if offsets.len() != slots + 1 || offsets.last().is_none_or(|end| *end as usize != links.len()) {
+        if offsets.len() != rows + 1 || offsets.last().is_none_or(|end| *end as usize != links.len()) {
             return Err(wrong);
         }
         let mut numbers = layers.into_iter();
@@ -87,7 +89,7 @@ impl Graph {
         for _ in 0..count {
             let (Some(nodes), Some(links)) = (numbers.next(), numbers.next()) else { return Err(wrong) };
             let mut part = |length: u32| numbers.by_ref().take(length as usize).collect::<Vec<u32>>();
-            let layer = Layer { slots: part(nodes), offsets: part(nodes + 1), links: part(links) };
+            let layer = Layer { rows: part(nodes), offsets: part(nodes + 1), links: part(links) };
             if layer.links.len() != links as usize {
                 return Err(wrong);
             }
@@ -96,7 +98,8 @@ impl Graph {
         Ok(Some(Graph { entry, layers, offsets, links }))
     }
 
-    /// The nodes nearest to the query that were found, nearest first.
+    /// The documents nearest to the query that were found, nearest first, each with the cosine of the best of its rows that
+    /// the walk came across.
     pub(crate) fn search(&self, vectors: &Vectors, walk: &Walk<'_>, visited: &mut Visited) -> Vec<(u32, f32)> {
         let mut best = self.entry;
         let mut best_cosine = vectors.cosine(walk.query, best);
@@ -105,35 +108,34 @@ impl Graph {
         }
         visited.begin(self.offsets.len().saturating_sub(1));
         visited.insert(best);
-        let mut beam = Beam::new(walk.ef);
-        let mut found = walk.accept.map(|accept| (accept, Beam::new(walk.count)));
+        let mut beam = Beam::new(walk.ef, vectors);
+        let mut found = walk.accept.map(|accept| (accept, Beam::new(walk.count, vectors)));
         beam.offer(best, best_cosine);
         if let Some((accept, found)) = &mut found
-            && accept.contains(best)
+            && accept.contains(vectors.slot(best))
         {
             found.offer(best, best_cosine);
         }
         let mut fresh = Vec::with_capacity(64);
-        while let Some(slot) = beam.next() {
+        while let Some(row) = beam.next() {
             fresh.clear();
-            fresh.extend(row(&self.offsets, &self.links, slot).iter().copied().filter(|slot| visited.insert(*slot)));
-            for &slot in &fresh {
-                let cosine = vectors.cosine(walk.query, slot);
-                beam.offer(slot, cosine);
+            fresh
+                .extend(neighbours(&self.offsets, &self.links, row).iter().copied().filter(|row| visited.insert(*row)));
+            for &row in &fresh {
+                let cosine = vectors.cosine(walk.query, row);
+                beam.offer(row, cosine);
                 if let Some((accept, found)) = &mut found
-                    && accept.contains(slot)
+                    && accept.contains(vectors.slot(row))
                 {
-                    found.offer(slot, cosine);
+                    found.offer(row, cosine);
                 }
             }
         }
-        let mut answer = found.map_or(beam, |(_, found)| found).into_pairs();
-        answer.truncate(walk.count);
-        answer
+        found.map_or(beam, |(_, found)| found).into_documents(walk.count)
     }
 
     pub(crate) fn bytes(&self) -> u64 {
-        let upper: usize = self.layers.iter().map(|layer| layer.slots.len() * 2 + layer.links.len()).sum();
+        let upper: usize = self.layers.iter().map(|layer| layer.rows.len() * 2 + layer.links.len()).sum();
         ((self.offsets.len() + self.links.len() + upper) * 4) as u64
     }
 }
@@ -144,11 +146,11 @@ impl Layer {
         let (mut best, mut best_cosine) = (from, cosine);
         loop {
             let before = best;
-            let Ok(node) = self.slots.binary_search(&best) else { return (best, best_cosine) };
-            for &slot in row(&self.offsets, &self.links, node as u32) {
-                let cosine = vectors.cosine(query, slot);
+            let Ok(node) = self.rows.binary_search(&best) else { return (best, best_cosine) };
+            for &row in neighbours(&self.offsets, &self.links, node as u32) {
+                let cosine = vectors.cosine(query, row);
                 if cosine > best_cosine {
-                    (best, best_cosine) = (slot, cosine);
+                    (best, best_cosine) = (row, cosine);
                 }
             }
             if best == before {
@@ -158,34 +160,65 @@ impl Layer {
     }
 }
 
-/// The best nodes so far, nearest first, each with a mark once its neighbours have been looked at.
+/// The best nodes so far, nearest first, each with a mark once its neighbours have been looked at. Nodes of one document
+/// count as one.
 ///
-/// An entry is one number: the cosine turned so that larger ones sort first, the slot, and the mark in the last bit.
+/// An entry is one number: the cosine turned so that larger ones sort first, the row, and the mark in the last bit.
 #[derive(Debug)]
-struct Beam {
+struct Beam<'a> {
+    vectors: &'a Vectors,
     entries: Vec<u64>,
     width: usize,
     /// No entry before this one is unmarked.
     unmarked: usize,
+    /// How many entries each document has, where one may have several.
+    documents: Option<FixedMap<u32, u32>>,
 }
 
-impl Beam {
-    fn new(width: usize) -> Beam {
-        Beam { entries: Vec::with_capacity(width + 1), width, unmarked: 0 }
+impl<'a> Beam<'a> {
+    fn new(width: usize, vectors: &'a Vectors) -> Beam<'a> {
+        let documents = vectors.has_several().then(FixedMap::default);
+        Beam { vectors, entries: Vec::with_capacity(width + 1), width, unmarked: 0, documents }
     }
 
     #[inline]
-    fn offer(&mut self, slot: u32, cosine: f32) {
-        let entry = u64::from(!ordered(cosine)) << 32 | u64::from(slot) << 1;
-        if self.entries.len() == self.width {
+    fn offer(&mut self, row: u32, cosine: f32) {
+        let entry = u64::from(!ordered(cosine)) << 32 | u64::from(row) << 1;
+        let count = self.documents.as_ref().map_or(self.entries.len(), FixedMap::len);
+        if count >= self.width {
             if self.entries.last().is_none_or(|last| entry >= *last) {
                 return;
             }
-            self.entries.pop();
+            if self.documents.is_none() {
+                self.entries.pop();
+            }
         }
         let at = self.entries.partition_point(|other| *other < entry);
         self.entries.insert(at, entry);
         self.unmarked = self.unmarked.min(at);
+        if let Some(documents) = &mut self.documents {
+            *documents.entry(self.vectors.slot(row)).or_default() += 1;
+            self.trim();
+        }
+    }
+
+    /// Takes entries from the end until there are at most `width` documents and, if there are so many, the last entry is the
+    /// only one of its document: whatever is not nearer than that is of no use.
+    fn trim(&mut self) {
+        let Some(documents) = &mut self.documents else { return };
+        while let Some(last) = self.entries.last() {
+            let slot = self.vectors.slot(row_of(*last));
+            let count = documents.get(&slot).copied().unwrap_or(0);
+            if documents.len() < self.width || (documents.len() == self.width && count < 2) {
+                return;
+            }
+            self.entries.pop();
+            if count < 2 {
+                documents.remove(&slot);
+            } else {
+                documents.insert(slot, count - 1);
+            }
+        }
     }
 
     /// The nearest unmarked node, marked now.
@@ -195,16 +228,26 @@ impl Beam {
             self.unmarked += 1;
             if *entry & 1 == 0 {
                 *entry |= 1;
-                return Some((*entry >> 1) as u32 & (u32::MAX >> 1));
+                return Some(row_of(*entry));
             }
         }
         None
     }
 
-    fn into_pairs(self) -> Vec<(u32, f32)> {
-        let pair = |entry: u64| ((entry >> 1) as u32 & (u32::MAX >> 1), from_ordered(!((entry >> 32) as u32)));
-        self.entries.into_iter().map(pair).collect()
+    /// At most `count` different documents.
+    fn into_documents(self, count: usize) -> Vec<(u32, f32)> {
+        let document = |entry: u64| (self.vectors.slot(row_of(entry)), from_ordered(!((entry >> 32) as u32)));
+        let found = self.entries.into_iter().map(document);
+        match self.documents {
+            // The first entry of a document is its best; the count of its entries goes with it.
+            Some(mut counts) => found.filter(|(slot, _)| counts.remove(slot).is_some()).take(count).collect(),
+            None => found.take(count).collect(),
+        }
     }
+}
+
+fn row_of(entry: u64) -> u32 {
+    (entry >> 1) as u32 & (u32::MAX >> 1)
 }
 
 /// A number that sorts as the float does.
@@ -220,6 +263,7 @@ fn from_ordered(value: u32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::Chunk;
 
     /// The beam's order rests on this.
     #[test]
@@ -229,16 +273,42 @@ mod tests {
         assert_eq!(values.map(|value| from_ordered(ordered(value)).to_bits()), values.map(f32::to_bits));
     }
 
+    /// Vectors of documents with so many chunks each; rows are given in reverse.
+    fn vectors(chunks: &[usize]) -> Vectors {
+        let mut vectors = Vectors::default();
+        for (slot, count) in (0..).zip(chunks) {
+            vectors.insert(slot, &vec![Chunk { vector: vec![1.0], ..Chunk::default() }; *count]);
+        }
+        vectors
+    }
+
     /// The beam keeps the nearest, gives each out once, and comes back to a nearer one that was offered late.
     #[test]
     fn beams_keep_the_nearest() {
-        let mut beam = Beam::new(3);
+        let vectors = vectors(&[1; 10]);
+        let mut beam = Beam::new(3, &vectors);
         beam.offer(7, 0.5);
         assert_eq!(beam.next(), Some(7));
         beam.offer(1, 0.1);
         beam.offer(2, 0.2);
         beam.offer(9, 0.9);
         assert_eq!((beam.next(), beam.next(), beam.next()), (Some(9), Some(2), None));
-        assert_eq!(beam.into_pairs(), [(9, 0.9), (7, 0.5), (2, 0.2)]);
+        assert_eq!(beam.into_documents(2), [(9, 0.9), (7, 0.5)]);
+    }
+
+    /// Rows of one document take the room of one, and what is not nearer than the last document is let go.
+    #[test]
+    fn beams_count_documents() {
+        // Rows 0 to 4 are document 0's, 5 and 6 document 1's, 7 is document 2's.
+        let vectors = vectors(&[5, 2, 1]);
+        let mut beam = Beam::new(2, &vectors);
+        for (row, cosine) in [(0, 0.9), (1, 0.1), (5, 0.5), (2, 0.8), (6, 0.3), (3, 0.7), (4, 0.2)] {
+            beam.offer(row, cosine);
+        }
+        let given: Vec<u32> = std::iter::from_fn(|| beam.next()).collect();
+        assert_eq!(given, [0, 2, 3, 5]);
+        beam.offer(7, 0.6);
+        assert_eq!((beam.next(), beam.next()), (Some(7), None));
+        assert_eq!(beam.into_documents(9), [(0, 0.9), (2, 0.6)]);
     }
 }

@@ -173,11 +173,30 @@ impl From<documents::Scalar> for core::Scalar {
     }
 }
 
+impl From<documents::Span> for core::Span {
+    fn from(documents::Span { start, end }: documents::Span) -> Self {
+        core::Span { start, end }
+    }
+}
+
+impl From<core::Span> for documents::Span {
+    fn from(core::Span { start, end }: core::Span) -> Self {
+        documents::Span { start, end }
+    }
+}
+
 impl From<documents::Document> for core::Document {
     fn from(document: documents::Document) -> Self {
-        let documents::Document { key, text, vector, fields, payload } = document;
+        let documents::Document { key, text, chunks, fields, payload } = document;
+        let chunk = |documents::Chunk { span, vector }| core::Chunk { span: span.into(), vector };
         let field = |field: documents::Field| core::Field { path: field.path, value: field.value.into() };
-        core::Document { key, text, vector, fields: fields.into_iter().map(field).collect(), payload }
+        core::Document {
+            key,
+            text,
+            chunks: chunks.into_iter().map(chunk).collect(),
+            fields: fields.into_iter().map(field).collect(),
+            payload,
+        }
     }
 }
 
@@ -186,6 +205,8 @@ impl From<core::DocumentError> for documents::Error {
         match error {
             core::DocumentError::VectorNotFinite(key) => documents::Error::VectorNotFinite(key),
             core::DocumentError::VectorDimensions(key) => documents::Error::VectorDimensions(key),
+            core::DocumentError::TooManyChunks(key) => documents::Error::TooManyChunks(key),
+            core::DocumentError::Span(key) => documents::Error::Span(key),
             core::DocumentError::KeyLength(key) => documents::Error::KeyLength(key),
             core::DocumentError::Sealed => documents::Error::Sealed,
         }
@@ -322,9 +343,10 @@ impl From<core::Explanation> for search::Explanation {
 
 impl From<core::Hit> for search::Hit {
     fn from(hit: core::Hit) -> Self {
-        let core::Hit { key, score, vector_score, keyword_score, group, explanation, payload } = hit;
-        let (group, explanation) = (group.map(Into::into), explanation.map(Into::into));
-        search::Hit { key, score, vector_score, keyword_score, group, explanation, payload }
+        let core::Hit { key, score, vector_score, keyword_score, chunk, group, explanation, payload } = hit;
+        let (chunk, group) = (chunk.map(Into::into), group.map(Into::into));
+        let explanation = explanation.map(Into::into);
+        search::Hit { key, score, vector_score, keyword_score, chunk, group, explanation, payload }
     }
 }
 
@@ -337,17 +359,19 @@ impl From<core::Response> for search::Response {
 
 impl From<core::Candidate> for search::Candidate {
     fn from(candidate: core::Candidate) -> Self {
-        let core::Candidate { key, vector_score, keyword_score, group, terms, vector, payload } = candidate;
-        let (group, terms) = (group.map(Into::into), terms.into_iter().map(Into::into).collect());
-        search::Candidate { key, vector_score, keyword_score, group, terms, vector, payload }
+        let core::Candidate { key, vector_score, keyword_score, chunk, group, terms, vector, payload } = candidate;
+        let (chunk, group) = (chunk.map(Into::into), group.map(Into::into));
+        let terms = terms.into_iter().map(Into::into).collect();
+        search::Candidate { key, vector_score, keyword_score, chunk, group, terms, vector, payload }
     }
 }
 
 impl From<search::Candidate> for core::Candidate {
     fn from(candidate: search::Candidate) -> Self {
-        let search::Candidate { key, vector_score, keyword_score, group, terms, vector, payload } = candidate;
-        let (group, terms) = (group.map(Into::into), terms.into_iter().map(Into::into).collect());
-        core::Candidate { key, vector_score, keyword_score, group, terms, vector, payload }
+        let search::Candidate { key, vector_score, keyword_score, chunk, group, terms, vector, payload } = candidate;
+        let (chunk, group) = (chunk.map(Into::into), group.map(Into::into));
+        let terms = terms.into_iter().map(Into::into).collect();
+        core::Candidate { key, vector_score, keyword_score, chunk, group, terms, vector, payload }
     }
 }
 

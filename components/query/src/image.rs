@@ -30,13 +30,15 @@ enum Kind {
 }
 
 /// Every section there is. Those of the graph may be absent.
-const SECTIONS: [(&str, Kind); 31] = [
+const SECTIONS: [(&str, Kind); 33] = [
     ("keys.offsets", Kind::Word),
     ("keys.bytes", Kind::Bytes),
     ("payloads.offsets", Kind::Word),
     ("payloads.bytes", Kind::Bytes),
     ("vectors.rows", Kind::Signed),
     ("vectors.inverse-norms", Kind::Single),
+    ("vectors.spans", Kind::Word),
+    ("vectors.offsets", Kind::Word),
     ("terms.offsets", Kind::Word),
     ("terms.bytes", Kind::Bytes),
     ("postings.offsets", Kind::Word),

@@ -30,6 +30,7 @@ mod kernel;
 mod keywords;
 mod postings;
 mod rank;
+mod rows;
 mod search;
 mod segment;
 pub mod syntax;

@@ -22,7 +22,7 @@ const EF_MIN: usize = 64;
 /// Breadth of a walk at most.
 const EF_MAX: usize = 4_096;
 
-/// A walk looks at about this many vectors for each node of its breadth.
+/// A walk looks at about this many vectors for each document of its breadth, where each has one.
 const LOOKED_AT_PER_EF: usize = 22;
 
 /// Room that a query works in, kept between queries.
@@ -201,6 +201,12 @@ impl Segment {
         }
         let listed = leg.best.len() >= matching || leg.best.len() < depth;
         leg.rest = leg.best.last().map(|(_, cosine)| *cosine).filter(|_| !listed);
+        if leg.approximate && vectors.has_several() {
+            // The walk need not have come across the best chunk of what it found.
+            for (slot, cosine) in &mut leg.best {
+                *cosine = vectors.best(query, *slot).map_or(*cosine, |(_, best)| best);
+            }
+        }
         if let Some(min) = request.similarity_min {
             leg.rest = leg.rest.filter(|rest| *rest >= min);
             leg.best.retain(|(_, cosine)| *cosine >= min);
@@ -208,17 +214,19 @@ impl Segment {
         leg
     }
 
-    /// Breadth of a walk. Behind a filter it has to see so many more nodes for each one that passes.
+    /// Breadth of a walk in documents. Behind a filter it has to see so many more for each one that passes.
     fn breadth(&self, request: &Request, matching: usize, depth: usize) -> usize {
         let ef = request.ef.map_or(EF_MIN, |ef| ef as usize).max(depth.min(matching)).min(EF_MAX);
         let slots = self.documents().slots().max(1);
         (ef * slots).checked_div(matching).unwrap_or(EF_MAX).min(EF_MAX).max(ef)
     }
 
-    /// Whether a walk looks at fewer vectors than a scan of what passes.
+    /// Whether a walk looks at fewer vectors than a scan of what passes. Both look at as many for each document as documents
+    /// have on average; the walk at no fewer than one.
     fn walks(&self, request: &Request, matching: usize, depth: usize) -> bool {
-        let looked_at = self.breadth(request, matching, depth) * LOOKED_AT_PER_EF;
-        self.graph().is_some() && !request.exact && looked_at < matching
+        let (vectors, slots) = (u64::from(self.vectors().count()), self.documents().slots() as u64);
+        let looked_at = (self.breadth(request, matching, depth) * LOOKED_AT_PER_EF) as u64;
+        self.graph().is_some() && !request.exact && looked_at * vectors.max(slots) < matching as u64 * vectors
     }
 
     fn candidates(
@@ -234,17 +242,21 @@ impl Segment {
             None => Vec::new(),
         };
         groups.resize(slots.len(), None);
-        let candidate = |(&slot, group)| Candidate {
-            key: self.documents().key(slot).to_owned(),
-            vector_score: query.filter(|_| self.vectors().has(slot)).map(|query| self.vectors().cosine(query, slot)),
-            keyword_score: keywords.and_then(|keywords| keywords.score(slot)),
-            group,
-            terms: keywords.filter(|_| request.explain).map(|keywords| keywords.explain(slot)).unwrap_or_default(),
-            vector: match request.diversity {
-                Some(_) if self.vectors().has(slot) => self.vectors().row(slot).to_vec(),
-                _ => Vec::new(),
-            },
-            payload: self.documents().payload(slot).to_vec(),
+        let vectors = self.vectors();
+        let candidate = |(&slot, group)| {
+            let best = query.and_then(|query| vectors.best(query, slot));
+            let shown =
+                best.map(|(row, _)| row).or_else(|| vectors.first(slot)).filter(|_| request.diversity.is_some());
+            Candidate {
+                key: self.documents().key(slot).to_owned(),
+                vector_score: best.map(|(_, cosine)| cosine),
+                keyword_score: keywords.and_then(|keywords| keywords.score(slot)),
+                chunk: best.map(|(row, _)| vectors.span(row)),
+                group,
+                terms: keywords.filter(|_| request.explain).map(|keywords| keywords.explain(slot)).unwrap_or_default(),
+                vector: shown.map(|row| vectors.values(row).to_vec()).unwrap_or_default(),
+                payload: self.documents().payload(slot).to_vec(),
+            }
         };
         slots.iter().zip(groups).map(candidate).collect()
     }

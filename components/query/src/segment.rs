@@ -8,11 +8,14 @@ use crate::image::Image;
 use crate::postings::{self, Postings};
 use crate::search::Scratch;
 use crate::terms::{FixedMap, Terms};
-use crate::types::{Document, DocumentError, ImageError, Stats};
+use crate::types::{Chunk, Document, DocumentError, ImageError, Span, Stats};
 use crate::vectors::Vectors;
 
 /// Bytes of a key at most.
 const KEY_BYTES_MAX: usize = 512;
+
+/// Chunks of a document at most.
+const CHUNKS_MAX: usize = 4_096;
 
 /// An index over documents: growing, or sealed with everything laid out flat.
 #[derive(Debug)]
@@ -62,9 +65,7 @@ impl Segment {
                 return Err(DocumentError::Sealed);
             };
             let slot = growing.insert(&document.key, document.payload);
-            if let Some(vector) = &document.vector {
-                self.vectors.insert(slot, vector);
-            }
+            self.vectors.insert(slot, &document.chunks);
             postings.insert(slot, self.terms.stream(&document.text));
             columns.insert(slot, &document.fields, &mut self.terms);
             self.live.insert(slot);
@@ -84,12 +85,20 @@ impl Segment {
             if key.is_empty() || key.len() > KEY_BYTES_MAX {
                 return Err(DocumentError::KeyLength(key.chars().take(80).collect()));
             }
-            let Some(vector) = &document.vector else { continue };
-            if vector.is_empty() || vector.len() != *dimensions.get_or_insert(vector.len()) {
-                return Err(DocumentError::VectorDimensions(key.clone()));
+            if document.chunks.len() > CHUNKS_MAX {
+                return Err(DocumentError::TooManyChunks(key.clone()));
             }
-            if vector.iter().any(|value| !value.is_finite()) {
-                return Err(DocumentError::VectorNotFinite(key.clone()));
+            for Chunk { span: Span { start, end }, vector } in &document.chunks {
+                let cuts = |at: u32| document.text.is_char_boundary(at as usize);
+                if start > end || !cuts(*start) || !cuts(*end) {
+                    return Err(DocumentError::Span(key.clone()));
+                }
+                if vector.is_empty() || vector.len() != *dimensions.get_or_insert(vector.len()) {
+                    return Err(DocumentError::VectorDimensions(key.clone()));
+                }
+                if vector.iter().any(|value| !value.is_finite()) {
+                    return Err(DocumentError::VectorNotFinite(key.clone()));
+                }
             }
         }
         Ok(())
@@ -146,7 +155,7 @@ impl Segment {
         let postings = Postings::Sealed(postings::Sealed::read(&mut image, slots, terms.len())?);
         let columns = Columns::Sealed(columns::Sealed::read(&mut image, terms.len())?);
         let vectors = Vectors::read(&mut image, slots)?;
-        let graph = Graph::read(&mut image, slots)?;
+        let graph = Graph::read(&mut image, vectors.rows_count())?;
         let mut live = Bitset::new(slots);
         (0..slots as u32).for_each(|slot| live.insert(slot));
         let (count, scratch) = (slots as u32, Scratch::default());

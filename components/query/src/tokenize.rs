@@ -6,8 +6,8 @@ use unicode_segmentation::UnicodeSegmentation;
 /// Bytes of a term at most; longer words are cut at a character. Real words are far shorter.
 pub const TERM_BYTES_MAX: usize = 64;
 
-/// A word of a text: where it stands, in bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A part of a text, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
     /// First byte.
     pub start: u32,

@@ -1,5 +1,7 @@
 //! Plain Rust twins of the types in `wit/query`; see there for what each field means.
 
+pub use crate::tokenize::Span;
+
 /// A leaf of a record's data or metadata.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Scalar {
@@ -22,6 +24,15 @@ pub struct Field {
     pub value: Scalar,
 }
 
+/// A part of a document's text and its vector.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Chunk {
+    /// Where the part stands.
+    pub span: Span,
+    /// Its vector.
+    pub vector: Vec<f32>,
+}
+
 /// A record as the index sees it.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Document {
@@ -29,8 +40,8 @@ pub struct Document {
     pub key: String,
     /// What keyword search reads.
     pub text: String,
-    /// What vector search reads.
-    pub vector: Option<Vec<f32>>,
+    /// What vector search reads; at most 4,096.
+    pub chunks: Vec<Chunk>,
     /// What filters read.
     pub fields: Vec<Field>,
     /// Handed back with a hit.
@@ -44,7 +55,7 @@ pub struct Stats {
     pub documents: u32,
     /// Documents removed that still take room, in a sealed segment.
     pub removed: u32,
-    /// Documents with a vector.
+    /// Chunks with a vector.
     pub vectors: u32,
     /// Components per vector; 0 while there is none.
     pub dimensions: u32,
@@ -72,6 +83,12 @@ pub enum DocumentError {
     /// A vector of another length than the segment's, or an empty one.
     #[error("the vector of `{0}` has another number of dimensions than the segment")]
     VectorDimensions(String),
+    /// More chunks than a document may have.
+    #[error("`{0}` has more than 4096 chunks")]
+    TooManyChunks(String),
+    /// A chunk whose span is not a part of the text.
+    #[error("a chunk of `{0}` is not a part of its text")]
+    Span(String),
     /// A key of 0 or more than 512 bytes.
     #[error("the key `{0}` is empty or longer than 512 bytes")]
     KeyLength(String),
@@ -235,15 +252,17 @@ pub struct TermScore {
 pub struct Candidate {
     /// Its key.
     pub key: String,
-    /// Cosine similarity.
+    /// Cosine similarity of the best chunk.
     pub vector_score: Option<f32>,
     /// BM25.
     pub keyword_score: Option<f32>,
+    /// The most similar chunk.
+    pub chunk: Option<Span>,
     /// The value of the field to group by.
     pub group: Option<Scalar>,
     /// The terms' parts, when an explanation was asked for.
     pub terms: Vec<TermScore>,
-    /// The int8 vector, when diversity was asked for.
+    /// The int8 vector of that chunk, or else of the first, when diversity was asked for.
     pub vector: Vec<i8>,
     /// The document's payload.
     pub payload: Vec<u8>,
@@ -290,10 +309,12 @@ pub struct Hit {
     pub key: String,
     /// What hits are ordered by.
     pub score: f32,
-    /// Cosine similarity.
+    /// Cosine similarity of the best chunk.
     pub vector_score: Option<f32>,
     /// BM25.
     pub keyword_score: Option<f32>,
+    /// The most similar chunk.
+    pub chunk: Option<Span>,
     /// The value of the field that was grouped by.
     pub group: Option<Scalar>,
     /// Where the score comes from, when asked for.

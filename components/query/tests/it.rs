@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use skerry_query::types::{
-    Comparison, Condition, Document, DocumentError, Field, FilterNode, Fusion, Group, ImageError, Legs, QueryError,
-    Request, Response, Scalar, Statistics,
+    Chunk, Comparison, Condition, Document, DocumentError, Field, FilterNode, Fusion, Group, ImageError, Legs,
+    QueryError, Request, Response, Scalar, Span, Statistics,
 };
 use skerry_query::{Image, Segment, fuse, tokenize};
 
 const WORDS: [&str; 6] = ["tide", "harbour", "pilots", "beacon", "running", "sea"];
 
-fn document() -> impl Strategy<Value = Document> {
+/// A document with so many chunks.
+fn document(chunks: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Document> {
     let text = proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..6).prop_map(|words| words.join(" "));
-    let vector = proptest::option::weighted(0.8, proptest::collection::vec(-4_i8..=4, 8));
-    let vector = vector.prop_map(|vector| vector.map(|values| values.into_iter().map(f32::from).collect()));
+    let vector = proptest::collection::vec(-4_i8..=4, 8).prop_map(|values| values.into_iter().map(f32::from).collect());
+    let chunks = proptest::collection::vec((any::<(u8, u8)>(), vector), chunks);
     let scalar = prop_oneof![
         Just(Scalar::Null),
         any::<bool>().prop_map(Scalar::Boolean),
@@ -25,12 +26,13 @@ fn document() -> impl Strategy<Value = Document> {
     ];
     let field = (proptest::sample::select(&["data.a", "data.b"][..]), scalar)
         .prop_map(|(path, value)| Field { path: path.to_owned(), value });
-    (0_u8..20, text, vector, proptest::collection::vec(field, 0..4)).prop_map(|(key, text, vector, fields)| Document {
-        key: format!("k{key:02}"),
-        text,
-        vector,
-        fields,
-        payload: vec![key],
+    (0_u8..20, text, chunks, proptest::collection::vec(field, 0..4)).prop_map(|(key, text, chunks, fields)| {
+        let at = |share: u8| u32::from(share) * text.len() as u32 / 255;
+        let chunks = chunks.into_iter().map(|((a, b), vector): ((u8, u8), Vec<f32>)| Chunk {
+            span: Span { start: at(a.min(b)), end: at(a.max(b)) },
+            vector,
+        });
+        Document { key: format!("k{key:02}"), chunks: chunks.collect(), text, fields, payload: vec![key] }
     })
 }
 
@@ -40,12 +42,21 @@ enum Step {
     Remove(u8),
 }
 
+/// Every document has one chunk, or none to five.
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
-        6 => proptest::collection::vec(document(), 1..4).prop_map(Step::Upsert),
-        2 => (0_u8..20).prop_map(Step::Remove),
-    ];
-    proptest::collection::vec(step, 1..25)
+    let steps = |chunks| {
+        let step = prop_oneof![
+            6 => proptest::collection::vec(document(chunks), 1..4).prop_map(Step::Upsert),
+            2 => (0_u8..20).prop_map(Step::Remove),
+        ];
+        proptest::collection::vec(step, 1..25)
+    };
+    prop_oneof![1 => steps(1..=1), 1 => steps(0..=1), 3 => steps(0..=5)]
+}
+
+/// The only chunk of a document: all of its text.
+fn whole(text: &str, vector: Vec<f32>) -> Vec<Chunk> {
+    vec![Chunk { span: Span { start: 0, end: text.len() as u32 }, vector }]
 }
 
 fn comparison() -> impl Strategy<Value = Comparison> {
@@ -299,10 +310,14 @@ proptest! {
             return Ok(());
         }
         let response = ask(&mut segment, &request);
-        let with_vector: BTreeMap<&str, &Vec<f32>> = model.0.values().filter_map(|document| Some((document.key.as_str(), document.vector.as_ref()?))).filter(|(_, vector)| !is_zero(vector)).collect();
+        let best = |document: &Document| {
+            let vectors = document.chunks.iter().map(|chunk| &chunk.vector).filter(|vector| !is_zero(vector));
+            vectors.map(|vector| cosine(&query, vector)).max_by(f32::total_cmp)
+        };
+        let with_vector: BTreeMap<&str, f32> = model.0.values().filter_map(|document| Some((document.key.as_str(), best(document)?))).collect();
         prop_assert_eq!(response.hits.len(), with_vector.len().min(k as usize));
         for hit in &response.hits {
-            let exact = cosine(&query, with_vector[hit.key.as_str()]);
+            let exact = with_vector[hit.key.as_str()];
             prop_assert!((hit.score - exact).abs() < 0.02, "{}: {} != {}", hit.key, hit.score, exact);
         }
         prop_assert!(response.hits.is_sorted_by(|a, b| a.score >= b.score));
@@ -314,7 +329,7 @@ proptest! {
     fn answers_do_not_depend_on_history(steps in steps(), nodes in filter(), request in request(), split in 0_u8..20) {
         let (mut first, model) = build(&steps);
         let mut second = Segment::default();
-        let detour = Document { key: "detour".into(), text: "other words".into(), vector: Some(vec![1.0; 8]), ..Document::default() };
+        let detour = Document { key: "detour".into(), text: "other words".into(), chunks: whole("other words", vec![1.0; 8]), ..Document::default() };
         second.upsert(vec![detour.clone()]).unwrap();
         for document in model.0.values().rev() {
             second.upsert(vec![document.clone()]).unwrap();
@@ -331,7 +346,7 @@ proptest! {
         let (low, high): (Vec<&Document>, Vec<&Document>) = model.0.values().partition(|document| document.key < key);
         let mut stale = Segment::default();
         stale.upsert(low.iter().map(|document| (*document).clone()).collect()).unwrap();
-        stale.upsert(high.iter().map(|document| Document { text: "tide tide".into(), ..(*document).clone() }).collect()).unwrap();
+        stale.upsert(high.iter().map(|document| Document { text: format!("{} tide", document.text), ..(*document).clone() }).collect()).unwrap();
         stale.upsert(vec![detour]).unwrap();
         let mut stale = seal(&stale);
         stale.remove(&high.iter().map(|document| document.key.clone()).chain(["detour".to_owned()]).collect::<Vec<_>>());
@@ -395,7 +410,7 @@ proptest! {
 
     /// A damaged image is refused or answers something; it never makes the component trap.
     #[test]
-    fn damaged_images_do_no_harm(steps in steps(), section in 0_usize..28, at in any::<u64>(), value in any::<u8>(), cut in any::<bool>()) {
+    fn damaged_images_do_no_harm(steps in steps(), section in 0_usize..30, at in any::<u64>(), value in any::<u8>(), cut in any::<bool>()) {
         let (segment, _) = build(&steps);
         let image = segment.image().unwrap();
         let sections = image.sections();
@@ -447,7 +462,7 @@ fn sample() -> Segment {
     let document = |key: &str, text: &str, vector: [f32; 3]| Document {
         key: key.into(),
         text: text.into(),
-        vector: Some(vector.to_vec()),
+        chunks: whole(text, vector.to_vec()),
         fields: vec![Field { path: "data.severity".into(), value: Scalar::Number(1.0) }],
         payload: vec![],
     };
@@ -509,7 +524,7 @@ fn mistakes_are_named() {
     let before = segment.describe();
     let mut upsert = |key: &str, vector: Vec<f32>| {
         let good = Document { key: "good".into(), ..Document::default() };
-        let bad = Document { key: key.into(), vector: Some(vector), ..Document::default() };
+        let bad = Document { key: key.into(), chunks: whole("", vector), ..Document::default() };
         segment.upsert(vec![good, bad]).unwrap_err()
     };
     assert_eq!(upsert("x", vec![f32::NAN, 0.0, 0.0]), DocumentError::VectorNotFinite("x".into()));
@@ -547,7 +562,7 @@ fn diversity_passes_over_copies() {
     let mut segment = Segment::default();
     let document = |key: &str, vector: [f32; 3]| Document {
         key: key.into(),
-        vector: Some(vector.to_vec()),
+        chunks: whole("", vector.to_vec()),
         ..Document::default()
     };
     segment

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use skerry_host::types::{Document, Field, Fusion, Request, Scalar};
+use skerry_host::types::{Chunk, Document, Field, Fusion, Request, Scalar, Span};
 use skerry_host::{Component, Components, Engine, EngineConfig, Limits};
 
 pub(crate) const LIMITS: Limits = Limits { memory_bytes_max: 1 << 30, deadline: Duration::from_mins(2) };
@@ -47,7 +47,7 @@ pub(crate) fn documents(from: u32, count: u32) -> Vec<Document> {
     let document = |n: u32| Document {
         key: format!("record-{n}"),
         text: format!("{} {} {} number {n}", word(n), word(n / 8), word(n / 64)),
-        vector: Some(vector(n)),
+        chunks: vec![Chunk { span: Span { start: 0, end: 0 }, vector: vector(n) }],
         fields: vec![
             Field { path: "data.number".to_owned(), value: Scalar::Number(f64::from(n)) },
             Field { path: "data.word".to_owned(), value: Scalar::Text(word(n).to_owned()) },

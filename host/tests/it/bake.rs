@@ -46,7 +46,7 @@ fn the_embedding_image_is_mapped() {
 #[test]
 fn what_cannot_be_baked_is_named() {
     let mut batch = documents(0, 2);
-    batch[0].vector = Some(vec![f32::NAN; 384]);
+    batch[0].chunks[0].vector = vec![f32::NAN; 384];
     let error = bake::segment(&wasm("query"), std::iter::once(batch), &|_| ()).unwrap_err();
     assert!(matches!(error, BakeError::Document(_)), "{error:?}");
     let query = wasm("query");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
-use skerry_host::types::{Comparison, Condition, Document, Field, FilterNode, Request, Scalar};
+use skerry_host::types::{Chunk, Comparison, Condition, Document, Field, FilterNode, Request, Scalar, Span};
 use skerry_host::{Component, Segment, bake, inspect};
 
 use crate::artefacts::{ENGINE, LIMITS, wasm};
@@ -36,7 +36,7 @@ fn document(n: u32) -> Document {
     Document {
         key: format!("{n:06}"),
         text: String::new(),
-        vector: Some(clustered(n)),
+        chunks: vec![Chunk { span: Span { start: 0, end: 0 }, vector: clustered(n) }],
         // Scattered over the clusters, so that a filter leaves few of each.
         fields: vec![Field {
             path: "data.place".to_owned(),

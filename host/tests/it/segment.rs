@@ -54,13 +54,13 @@ fn a_baked_segment_answers_like_the_living_one() {
 fn a_vector_that_is_no_number_is_refused_by_name() {
     let mut segment = Segment::new(&ENGINE, &component("query"), LIMITS).unwrap();
     let mut batch = documents(0, 3);
-    batch[1].vector.as_mut().unwrap()[7] = f32::NAN;
+    batch[1].chunks[0].vector[7] = f32::NAN;
     let error = segment.upsert(batch).unwrap_err();
     assert_eq!(error, QueryError::Document(DocumentError::VectorNotFinite("record-1".to_owned())));
     assert_eq!(segment.describe().unwrap().documents, 0);
     assert!(!segment.is_poisoned());
     let mut batch = documents(0, 2);
-    batch[1].vector = Some(vec![1.0; 3]);
+    batch[1].chunks[0].vector = vec![1.0; 3];
     let error = segment.upsert(batch).unwrap_err();
     assert_eq!(error, QueryError::Document(DocumentError::VectorDimensions("record-1".to_owned())));
     let mut batch = documents(0, 1);

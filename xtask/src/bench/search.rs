@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, ensure};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use skerry_host::types::{Comparison, Condition, Document, Field, FilterNode, Request, Scalar};
+use skerry_host::types::{Chunk, Comparison, Condition, Document, Field, FilterNode, Request, Scalar, Span};
 use skerry_host::{Component, Engine, EngineConfig, Limits, Segment, bake};
 
 use super::native::Native;
@@ -73,7 +73,7 @@ impl Data {
         let document = |(gloss, vector): (&Gloss, &[f32])| Document {
             key: gloss.key.clone(),
             text: gloss.text.clone(),
-            vector: Some(vector.to_vec()),
+            chunks: vec![Chunk { span: Span { start: 0, end: gloss.text.len() as u32 }, vector: vector.to_vec() }],
             fields: vec![Field { path: "data.lexname".into(), value: Scalar::Text(gloss.lexname.to_owned()) }],
             payload: Vec::new(),
         };
