@@ -4,6 +4,7 @@
 mod artefacts;
 mod bake;
 mod cache;
+mod chunks;
 mod embedding;
 mod geometry;
 mod graph;

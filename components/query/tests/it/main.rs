@@ -1,6 +1,8 @@
 //! The segment against a plain model: every document looked at, every score computed from its definition.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod chunks;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
