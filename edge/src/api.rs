@@ -2,6 +2,7 @@
 
 mod admin;
 mod duplicates;
+mod highlight;
 mod query;
 mod records;
 mod sync;

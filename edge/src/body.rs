@@ -346,7 +346,7 @@ pub struct QueryBody {
     /// A vector to use instead of the text's own: 384 finite numbers.
     #[serde(default)]
     pub vector: Option<Vec<f32>>,
-    /// A record's key: find others like it, by its vector.
+    /// A record's key: find others like it, by the mean of its chunks' vectors.
     #[serde(default)]
     pub like: Option<String>,
     /// How many hits at most, 1 to 1,000; 10 when absent.
@@ -383,7 +383,7 @@ pub struct QueryBody {
     /// Say where each score comes from.
     #[serde(default)]
     pub explain: bool,
-    /// Show the part of each text with the words of `text` or `query`; `{}` for the usual length.
+    /// Show the part of each text with the words of `text` or `query`, the chunk that matched first; `{}` for the usual length.
     #[serde(default)]
     pub highlight: Option<HighlightBody>,
     /// Breadth of the graph search in large projects (`ef_search`), 1 to 4,096; more finds more of the true nearest.
@@ -473,9 +473,12 @@ pub struct HitBody {
     pub key: String,
     /// What the hits are ordered by.
     pub score: f32,
-    /// Cosine similarity, -1 to 1.
+    /// Cosine similarity of the chunk, -1 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vector_score: Option<f32>,
+    /// The part of the record's text that is most similar to the query; where there is a `vector_score`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chunk: Option<SpanBody>,
     /// BM25 score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keyword_score: Option<f32>,
@@ -486,11 +489,21 @@ pub struct HitBody {
     /// Where the score comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub explanation: Option<ExplanationBody>,
-    /// The part of the text with the query's words.
+    /// The part of the text with the query's words: of the chunk that matched where it has some of them, or where the whole
+    /// text has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub highlight: Option<Highlight>,
     /// The record itself.
     pub record: RecordBody,
+}
+
+/// A part of a record's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SpanBody {
+    /// Its first byte in the text's UTF-8.
+    pub start: u32,
+    /// The byte behind its last.
+    pub end: u32,
 }
 
 /// Where a score comes from: the two parts add up to it.
@@ -610,7 +623,7 @@ pub struct Duplicates {
 pub struct Pair {
     /// Their keys, ascending.
     pub keys: [String; 2],
-    /// Cosine similarity.
+    /// Cosine similarity; of records of several chunks the least that a chunk of either has to its like in the other.
     pub similarity: f32,
 }
 

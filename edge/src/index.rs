@@ -505,7 +505,11 @@ fn current_version(sources: &Sources, project: &ProjectName) -> Result<VersionIn
 }
 
 /// Those of the records that are there, with their vectors as far as the cache has them.
-fn documents(sources: &Sources, project: &ProjectName, keys: &[RecordKey]) -> Result<Vec<Document>, IndexError> {
+pub(crate) fn documents(
+    sources: &Sources,
+    project: &ProjectName,
+    keys: &[RecordKey],
+) -> Result<Vec<Document>, IndexError> {
     let records: Vec<Record> = sources.replica.get_many(project, keys)?.into_iter().flatten().collect();
     let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
     let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
@@ -513,7 +517,7 @@ fn documents(sources: &Sources, project: &ProjectName, keys: &[RecordKey]) -> Re
 }
 
 /// Records with their vectors, from the cache or else embedded and cached.
-fn embedded(sources: &Sources, records: &[&Record]) -> Result<Vec<Document>, IndexError> {
+pub(crate) fn embedded(sources: &Sources, records: &[&Record]) -> Result<Vec<Document>, IndexError> {
     let model = &sources.embedder.model().id;
     let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
     let mut vectors = sources.replica.vectors(model, &texts)?;

@@ -7,6 +7,7 @@
 //! This crate is not a library for embedding Skerry into other programs: its Rust interface follows the needs of the
 //! node and may change with every version. The stable interface is the HTTP API and its OpenAPI description.
 
+mod alike;
 pub mod api;
 pub mod auth;
 pub mod body;

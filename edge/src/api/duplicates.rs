@@ -1,15 +1,20 @@
 //! Near-duplicates: records that say almost the same.
+//!
+//! Of records with several chunks, each chunk of either must have its like in the other. So whichever chunk of one record is
+//! asked with finds the other; it is the middle one, since beginnings and ends are what different texts have in common.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use skerry_host::types::{Comparison, Condition, FilterNode, Request, Scalar};
-use skerry_sync::RecordKey;
+use skerry_host::types::{Comparison, Condition, Document, FilterNode, Hit, Request, Scalar};
+use skerry_sync::{ProjectName, RecordKey};
 
 use super::{blocking, project_name};
+use crate::alike;
 use crate::body::{Duplicates, DuplicatesBody, Pair};
 use crate::extract::{JsonBody, PathParameters};
+use crate::index;
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
@@ -49,26 +54,46 @@ pub(super) async fn duplicates(
         let mut records = node.replica().scan(&project, after.as_ref(), limit + 1)?;
         let more = records.len() > limit;
         records.truncate(limit);
-        let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-        let vectors = node.replica().vectors(&node.embedder().model().id, &texts)?;
+        let keys: Vec<RecordKey> = records.iter().map(|record| record.key.clone()).collect();
         let index = node.index(&project);
         let mut vectors_pending = 0;
         let mut pairs = Vec::new();
-        for (record, vector) in records.iter().zip(vectors).filter(|(record, _)| !record.text.is_empty()) {
-            let Some(vector) = vector else {
+        for document in index::documents(node.sources(), &project, &keys)?.iter().filter(|one| !one.text.is_empty()) {
+            let Some(chunk) = document.chunks.get(document.chunks.len() / 2) else {
                 vectors_pending += 1;
                 continue;
             };
-            let key = record.key.as_str();
-            for hit in index.query(node.sources(), &near_behind(key, vector, min))?.response.hits {
-                pairs.push(Pair { keys: [key.to_owned(), hit.key], similarity: hit.score });
-            }
+            let request = near_behind(&document.key, chunk.vector.clone(), min);
+            let near = index.query(node.sources(), &request)?.response.hits;
+            pairs.extend(alike_in_all_parts(&node, &project, document, near, min)?);
         }
         pairs.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then_with(|| a.keys.cmp(&b.keys)));
         let next = records.last().filter(|_| more).map(|last| last.key.as_str().to_owned());
         Ok(Json(Duplicates { pairs, examined: records.len(), vectors_pending, next }))
     })
     .await
+}
+
+/// The pairs of a document with those of the hits that are near to it not only in one chunk.
+fn alike_in_all_parts(
+    node: &Node,
+    project: &ProjectName,
+    document: &Document,
+    near: Vec<Hit>,
+    min: f32,
+) -> Result<Vec<Pair>, Problem> {
+    let keys = near.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;
+    let others = index::documents(node.sources(), project, &keys)?;
+    let mut pairs = Vec::new();
+    for other in others {
+        let similarity = match (document.chunks.as_slice(), other.chunks.as_slice()) {
+            ([_], [_]) => near.iter().find(|hit| hit.key == other.key).map(|hit| hit.score),
+            (these, those) => alike::similarity(these, those, min),
+        };
+        let pair = |similarity| Pair { keys: [document.key.clone(), other.key], similarity };
+        pairs.extend(similarity.map(pair));
+    }
+    Ok(pairs)
 }
 
 /// Each pair is told under its first key, so only what comes behind it counts: among many equal records, those before it would

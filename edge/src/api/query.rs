@@ -7,14 +7,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
-use skerry_host::types::{Comparison, Condition, Excerpt, FilterNode, Fusion, Group, Hit, Parsed, Request, Scalar};
+use skerry_host::types::{Comparison, Condition, FilterNode, Fusion, Group, Hit, Parsed, Request, Scalar, Span};
 use skerry_sync::{ProjectName, ReadError, Record, RecordKey};
 
+use super::highlight::{Shown, highlights};
 use super::{blocking, project_name};
-use crate::body::{Answer, FusionBody, GroupBody, Highlight, HighlightBody, HitBody, Mode, QueryBody, RecordBody};
+use crate::alike;
+use crate::body::{Answer, FusionBody, GroupBody, HighlightBody, HitBody, Mode, QueryBody, RecordBody, SpanBody};
 use crate::extract::{JsonBody, PathParameters};
 use crate::filter;
-use crate::index::{Answered, ProjectIndex};
+use crate::index::{self, Answered, ProjectIndex};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
@@ -156,11 +158,11 @@ fn fetch(
         hits.extend(record.map(|record| hit_body(hit, record.into())));
     }
     if let Some((text, bytes)) = &asked.highlight {
-        let texts: Vec<&str> = hits.iter().map(|hit| hit.record.text.as_str()).collect();
-        let excerpts = index.excerpts(&texts, text, *bytes)?;
-        for (hit, excerpt) in hits.iter_mut().zip(&excerpts) {
-            hit.highlight = Some(highlight(excerpt));
-        }
+        let shown: Vec<Shown<'_>> =
+            hits.iter().map(|hit: &HitBody| Shown { text: &hit.record.text, chunk: hit.chunk }).collect();
+        let excerpts = |texts: &[&str]| index.excerpts(texts, text.as_deref().unwrap_or_default(), *bytes);
+        let highlights = highlights(&shown, text.is_some(), excerpts)?;
+        hits.iter_mut().zip(highlights).for_each(|(hit, highlight)| hit.highlight = highlight);
     }
     Ok(Answer {
         version,
@@ -203,29 +205,12 @@ fn hit_body(hit: Hit, record: RecordBody) -> HitBody {
         score: hit.score,
         vector_score: hit.vector_score,
         keyword_score: hit.keyword_score,
+        chunk: hit.chunk.map(|Span { start, end }| SpanBody { start, end }),
         group: hit.group.map(filter::to_json),
         explanation: hit.explanation.map(Into::into),
         highlight: None,
         record,
     }
-}
-
-/// The text in pieces, so that nobody has to count bytes or characters.
-fn highlight(excerpt: &Excerpt) -> Highlight {
-    let mut fragments = Vec::new();
-    let mut at = 0;
-    let mut push = |text: Option<&str>, is_match: bool| {
-        if let Some(text) = text.filter(|text| !text.is_empty()) {
-            fragments.push(crate::body::Fragment { text: text.to_owned(), is_match });
-        }
-    };
-    for mark in &excerpt.marks {
-        push(excerpt.text.get(at..mark.start as usize), false);
-        push(excerpt.text.get(mark.start as usize..mark.end as usize), true);
-        at = mark.end as usize;
-    }
-    push(excerpt.text.get(at..), false);
-    Highlight { fragments, cut_before: excerpt.cut_before, cut_after: excerpt.cut_after }
 }
 
 /// What a body asks for.
@@ -235,8 +220,8 @@ struct Asked {
     parsed: Option<Parsed>,
     /// Hits wanted; the request may ask for more.
     k: u32,
-    /// The words to mark, and in how many bytes of text.
-    highlight: Option<(String, u32)>,
+    /// The words to mark, if there are any, and in how many bytes of text.
+    highlight: Option<(Option<String>, u32)>,
 }
 
 fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBody) -> Result<Asked, Problem> {
@@ -307,7 +292,7 @@ fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBod
         group: body.group.map(group).transpose()?,
         explain: body.explain,
     };
-    Ok(Asked { request, parsed, k, highlight: text.zip(bytes) })
+    Ok(Asked { request, parsed, k, highlight: bytes.map(|bytes| (text, bytes)) })
 }
 
 /// One more than wanted tells whether there is another page.
@@ -357,7 +342,8 @@ fn point_at_field(problem: Problem, query: Option<&str>, parsed: Option<&Parsed>
     }
 }
 
-/// The vector of a record, as it was at the version: from the cache as a rule, since it was embedded when it was published.
+/// What a record is about, as it was at the version: the mean of its chunks' vectors, from the cache as a rule, since they were
+/// embedded when it was published.
 fn like(
     node: &Node,
     project: &ProjectName,
@@ -387,11 +373,9 @@ fn like(
     if record.text.is_empty() {
         return Err(invalid(format!("The record `{key}` has no text, so nothing can be like it in meaning.")));
     }
-    let cached = node.replica().vectors(&node.embedder().model().id, &[&record.text])?.pop().flatten();
-    match cached {
-        Some(vector) => Ok(vector),
-        None => embed(node, &record.text)?.ok_or_else(|| Problem::internal(&"the embedder gave no vector")),
-    }
+    let document = index::embedded(node.sources(), &[&record])?.pop();
+    let direction = document.and_then(|document| alike::direction(&document.chunks));
+    direction.ok_or_else(|| Problem::internal(&"the embedder gave no vector"))
 }
 
 fn checked_text(text: Option<String>) -> Result<Option<String>, Problem> {

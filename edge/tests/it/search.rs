@@ -258,6 +258,37 @@ async fn reasons_add_up() {
     assert_eq!(plain["hits"][0]["explanation"], Value::Null);
 }
 
+/// A hit by vector tells which part of its record's text matched, in bytes that cut the text; a short text is one part.
+#[tokio::test]
+async fn hits_tell_their_chunk() {
+    let node = filled().await;
+    publish(&node, &json!({"records": [{"key": "flut", "text": "Die größte Flut 潮 des Jahres."}]})).await;
+    let mut seen = 0;
+    for body in [
+        json!({"text": "größte tide", "k": 20}),
+        json!({"text": "größte tide", "k": 20, "mode": "vector"}),
+        json!({"like": "ebb", "k": 20}),
+        json!({"text": "größte tide", "k": 20, "group": {"field": "layer"}, "diversity": 0.3}),
+    ] {
+        for hit in ask(&node, &body).await["hits"].as_array().unwrap() {
+            let text = hit["record"]["text"].as_str().unwrap();
+            assert_eq!(hit["chunk"], json!({"start": 0, "end": text.len()}), "{hit}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 20, "{seen}");
+    for body in
+        [json!({"text": "größte tide", "mode": "keyword"}), json!({"filter": {"field": "layer", "op": "exists"}})]
+    {
+        let answer = ask(&node, &body).await;
+        let hits = answer["hits"].as_array().unwrap();
+        assert!(!hits.is_empty() && hits.iter().all(|hit| hit.get("chunk").is_none()), "{answer}");
+    }
+    let (_, api) = node.call("GET", "/openapi.json", &Value::Null).await;
+    let schemas = &api["components"]["schemas"];
+    assert!(schemas["HitBody"]["properties"]["chunk"].is_object() && schemas["SpanBody"].is_object(), "{schemas}");
+}
+
 /// The pieces put together are a part of the text; what is marked are the words of the query, in whatever form.
 #[tokio::test]
 async fn words_are_marked() {
