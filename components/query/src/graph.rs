@@ -169,6 +169,8 @@ struct Beam<'a> {
     vectors: &'a Vectors,
     entries: Vec<u64>,
     width: usize,
+    /// Only entries before this one are taken.
+    bound: u64,
     /// No entry before this one is unmarked.
     unmarked: usize,
     /// How many entries each document has, where one may have several.
@@ -178,39 +180,44 @@ struct Beam<'a> {
 impl<'a> Beam<'a> {
     fn new(width: usize, vectors: &'a Vectors) -> Beam<'a> {
         let documents = vectors.has_several().then(FixedMap::default);
-        Beam { vectors, entries: Vec::with_capacity(width + 1), width, unmarked: 0, documents }
+        let bound = if width == 0 { 0 } else { u64::MAX };
+        Beam { vectors, entries: Vec::with_capacity(width + 1), width, bound, unmarked: 0, documents }
     }
 
     #[inline]
     fn offer(&mut self, row: u32, cosine: f32) {
         let entry = u64::from(!ordered(cosine)) << 32 | u64::from(row) << 1;
-        let count = self.documents.as_ref().map_or(self.entries.len(), FixedMap::len);
-        if count >= self.width {
-            if self.entries.last().is_none_or(|last| entry >= *last) {
-                return;
-            }
-            if self.documents.is_none() {
-                self.entries.pop();
-            }
+        if entry < self.bound {
+            self.take(entry);
+        }
+    }
+
+    fn take(&mut self, entry: u64) {
+        if self.documents.is_none() && self.entries.len() == self.width {
+            self.entries.pop();
         }
         let at = self.entries.partition_point(|other| *other < entry);
         self.entries.insert(at, entry);
         self.unmarked = self.unmarked.min(at);
+        let mut count = self.entries.len();
         if let Some(documents) = &mut self.documents {
-            *documents.entry(self.vectors.slot(row)).or_default() += 1;
-            self.trim();
+            *documents.entry(self.vectors.slot(row_of(entry))).or_default() += 1;
+            count = self.trim();
+        }
+        if count == self.width {
+            self.bound = self.entries.last().copied().unwrap_or(0);
         }
     }
 
     /// Takes entries from the end until there are at most `width` documents and, if there are so many, the last entry is the
-    /// only one of its document: whatever is not nearer than that is of no use.
-    fn trim(&mut self) {
-        let Some(documents) = &mut self.documents else { return };
+    /// only one of its document: whatever is not nearer than that is of no use. Answers the number of documents.
+    fn trim(&mut self) -> usize {
+        let Some(documents) = &mut self.documents else { return self.entries.len() };
         while let Some(last) = self.entries.last() {
             let slot = self.vectors.slot(row_of(*last));
             let count = documents.get(&slot).copied().unwrap_or(0);
             if documents.len() < self.width || (documents.len() == self.width && count < 2) {
-                return;
+                break;
             }
             self.entries.pop();
             if count < 2 {
@@ -219,6 +226,7 @@ impl<'a> Beam<'a> {
                 documents.insert(slot, count - 1);
             }
         }
+        documents.len()
     }
 
     /// The nearest unmarked node, marked now.
