@@ -65,7 +65,7 @@ pub(super) async fn duplicates(
             };
             let request = near_behind(&document.key, chunk.vector.clone(), min);
             let near = index.query(node.sources(), &request)?.response.hits;
-            pairs.extend(alike_in_all_parts(&node, &project, document, near, min)?);
+            pairs.extend(alike_in_all_parts(&node, &project, document, &near, min)?);
         }
         pairs.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then_with(|| a.keys.cmp(&b.keys)));
         let next = records.last().filter(|_| more).map(|last| last.key.as_str().to_owned());
@@ -79,7 +79,7 @@ fn alike_in_all_parts(
     node: &Node,
     project: &ProjectName,
     document: &Document,
-    near: Vec<Hit>,
+    near: &[Hit],
     min: f32,
 ) -> Result<Vec<Pair>, Problem> {
     let keys = near.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;

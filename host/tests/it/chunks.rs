@@ -26,8 +26,8 @@ fn numbers(seed: u32) -> impl Iterator<Item = f32> {
 
 /// A document's chunks are about one thing, so that they lie close together.
 fn vector(document: u32, chunk: u32) -> Vec<f32> {
-    let middle = numbers(1 << 30 | document % CLUSTERS);
-    let own = numbers(document << 4 | chunk);
+    let middle = numbers((1 << 30) + document % CLUSTERS);
+    let own = numbers(document * 16 + chunk);
     middle.zip(own).map(|(middle, own)| middle + 0.8 * own).take(DIMENSIONS).collect()
 }
 

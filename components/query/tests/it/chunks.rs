@@ -206,9 +206,9 @@ fn chunks_lie_within_the_text() {
         let refused = upsert("aéée"[..].trim_end_matches('e'), &[(0, 1), (start, end)]);
         assert_eq!(refused, (Err(DocumentError::Span("k".into())), 0), "{start}..{end}");
     }
-    assert_eq!(upsert("x", &[(0, 1); 4_097]), (Err(DocumentError::TooManyChunks("k".into())), 0));
+    assert_eq!(upsert("x", &vec![(0, 1); 4_097]), (Err(DocumentError::TooManyChunks("k".into())), 0));
     assert_eq!(upsert("aéé", &[(0, 0), (0, 5), (1, 3), (5, 5), (0, 1)]), (Ok(()), 2));
-    assert_eq!(upsert("x", &[(0, 1); 4_096]), (Ok(()), 2));
+    assert_eq!(upsert("x", &vec![(0, 1); 4_096]), (Ok(()), 2));
     assert_eq!(segment.describe().vectors, 4_097);
     let mut chunks = whole("", vec![1.0, 0.0]);
     chunks.extend(whole("", vec![1.0]));
@@ -366,9 +366,9 @@ fn with_graph(segment: &Segment) -> Segment {
         };
         let mut all: Vec<(f32, u32)> =
             (0..rows.len()).filter(|other| *other != at).map(|other| (cosine(other), other as u32)).collect();
-        all.select_nth_unstable_by(12, |a, b| b.0.total_cmp(&a.0));
-        links.extend(all.iter().take(12).map(|(_, other)| *other));
-        links.extend(numbers(at as u32).take(6).map(|number| ((number + 1.0) / 2.0 * (rows.len() - 1) as f32) as u32));
+        all.select_nth_unstable_by(20, |a, b| b.0.total_cmp(&a.0));
+        links.extend(all.iter().take(20).map(|(_, other)| *other));
+        links.extend(numbers(at as u32).take(6).map(|number| (number.abs() * (rows.len() - 1) as f32) as u32));
         offsets.push(links.len() as u32);
     }
     let graph = [("graph.offsets", words(&offsets)), ("graph.links", words(&links)), ("graph.layers", words(&[0, 0]))];
