@@ -17,7 +17,12 @@ const WORDS: [&str; 6] = ["tide", "harbour", "pilots", "beacon", "running", "sea
 /// A document with so many chunks.
 fn document(chunks: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Document> {
     let text = proptest::collection::vec(proptest::sample::select(&WORDS[..]), 0..6).prop_map(|words| words.join(" "));
-    let vector = proptest::collection::vec(-4_i8..=4, 8).prop_map(|values| values.into_iter().map(f32::from).collect());
+    // Some are the same, so that chunks and documents are equally near.
+    let vector = prop_oneof![
+        2 => proptest::collection::vec(-4_i8..=4, 8),
+        1 => (0..3_i8).prop_map(|n| vec![n, 0, -1, 4, n, 0, 2, 1]),
+    ];
+    let vector = vector.prop_map(|values| values.into_iter().map(f32::from).collect());
     let chunks = proptest::collection::vec((any::<(u8, u8)>(), vector), chunks);
     let scalar = prop_oneof![
         Just(Scalar::Null),
