@@ -11,7 +11,7 @@ use crate::bindings::embedding::{Embedding as World, EmbeddingPre};
 use crate::call::{CallError, Guard, Limits, Sandbox};
 use crate::components::Component;
 use crate::engine::Engine;
-use crate::types::{Embedding, ModelInfo, Span};
+use crate::types::{Embedding, ModelInfo, TextSpan};
 
 /// Texts in one guest call at most.
 const CALL_TEXTS_MAX: usize = 32;
@@ -129,7 +129,7 @@ impl Embedder {
     ///
     /// # Errors
     /// [`CallError::Guest`] when `tokens` is out of range or `overlap` is not less than half of it; see [`CallError`].
-    pub fn split(&self, text: &str, tokens: u32, overlap: u32) -> Result<Vec<Span>, CallError> {
+    pub fn split(&self, text: &str, tokens: u32, overlap: u32) -> Result<Vec<TextSpan>, CallError> {
         // Every word of the text is looked up, so a long one has more time.
         let deadline = self.share(1) + self.share(1).mul_f64((text.len() / SPLIT_BYTES) as f64);
         self.with_guest(|guest| {

@@ -43,4 +43,4 @@ pub use embedder::Embedder;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use geometry::{CurvatureError, DistanceError, Geometry};
 pub use segment::{DocumentError, QueryError, Segment};
-pub use types::{Embedding, ModelInfo, Span};
+pub use types::{Embedding, ModelInfo, TextSpan as Span};
