@@ -142,4 +142,22 @@ mod tests {
         assert_eq!(fault("")["status"], 400);
         assert_eq!(fault("{\"records\":[{\"text\":\"\\ud800\"}]}")["status"], 400);
     }
+
+    /// What is not UTF-8 is refused where it stands, not mended: a replica that mended it otherwise would embed another text.
+    #[test]
+    fn text_that_is_not_utf_8_is_refused() {
+        let sequences: [(&str, &[u8]); 5] = [
+            ("a byte that starts nothing", b"\xff"),
+            ("a sequence cut short", b"\xe2\x82"),
+            ("a surrogate", b"\xed\xa0\x80"),
+            ("an overlong slash", b"\xc0\xaf"),
+            ("behind the last character", b"\xf4\x90\x80\x80"),
+        ];
+        for (name, bytes) in sequences {
+            let body = [b"{\"records\":[{\"text\":\"tide ".as_slice(), bytes, b"\"}]}"].concat();
+            let fault = parse_json::<Outer>(&body).unwrap_err().to_json(None);
+            assert_eq!(fault["type"], "urn:skerry:problem:malformed-json", "{name}: {fault}");
+            assert_eq!(fault["line"], 1, "{name}: {fault}");
+        }
+    }
 }
