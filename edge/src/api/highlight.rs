@@ -111,7 +111,7 @@ mod tests {
         let all = [other(), Shown { text, chunk }, other()];
         let mut highlights = highlights(&all, !word.is_empty(), excerpts).unwrap();
         let text = |highlight: &Highlight| highlight.fragments.iter().map(|piece| piece.text.as_str()).collect();
-        let Some(highlight) = highlights.remove(1) else { return None };
+        let highlight = highlights.remove(1)?;
         Some((text(&highlight), highlight.cut_before, highlight.cut_after))
     }
 
