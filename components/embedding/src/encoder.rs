@@ -10,7 +10,7 @@ use crate::lanes::{self, BLOCK, F4};
 use crate::math;
 use crate::packed::{Layer, Layout, Matrix, Norm};
 use crate::quantise::{Outlier, Quantised};
-use crate::{DIMENSIONS, INNER};
+use crate::{DIMENSIONS, INNER, TOKENS_MAX};
 
 const NORM_EPSILON: f32 = 1e-12;
 
@@ -26,8 +26,31 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// For each text the mean of its last layer's states, of unit norm. Together they have few enough tokens for one text.
-    pub(crate) fn encode(&mut self, bytes: &[u8], layout: &Layout, texts: &[&[u32]]) -> Vec<Vec<f32>> {
+    /// For each text the mean of its last layer's states, of unit norm. Texts are sorted by length and share the passes over the
+    /// weights, as many as have the tokens of one long text together.
+    pub(crate) fn encode_all(&mut self, bytes: &[u8], layout: &Layout, texts: &[&[u32]]) -> Vec<Vec<f32>> {
+        let mut order: Vec<usize> = (0..texts.len()).collect();
+        order.sort_by_key(|&text| texts[text].len());
+        let mut vectors = vec![Vec::new(); texts.len()];
+        let mut rest = order.as_slice();
+        while !rest.is_empty() {
+            let mut tokens = 0;
+            let fits = |text: &&usize| {
+                tokens += texts[**text].len();
+                tokens <= TOKENS_MAX
+            };
+            let (group, behind) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            rest = behind;
+            let ids: Vec<&[u32]> = group.iter().map(|&text| texts[text]).collect();
+            for (&text, vector) in group.iter().zip(self.encode(bytes, layout, &ids)) {
+                vectors[text] = vector;
+            }
+        }
+        vectors
+    }
+
+    /// For each text the mean of its last layer's states, of unit norm, all worked on together.
+    fn encode(&mut self, bytes: &[u8], layout: &Layout, texts: &[&[u32]]) -> Vec<Vec<f32>> {
         self.state.clear();
         texts.iter().for_each(|ids| self.embed(bytes, layout, ids));
         for layer in &layout.layers {

@@ -4,6 +4,8 @@
 //! Gurevych, "Sentence-BERT", 2019). Matrix products run over int8 weights and 7-bit activations, whose sums are exact
 //! integers; the rest is `f32` in a fixed order without fused operations. So every host computes the same bits.
 //!
+//! Instead of the transformer the weights may be a static model's: one vector per token, added up. Same tokenizer, same world.
+//!
 //! The same crate is the rlib that packs weights and that tests use natively, and, on `wasm32`, the component with the
 //! world `skerry:embedding/embedding`. It is not a general transformer runtime: the shapes are this model's.
 
@@ -13,10 +15,13 @@ mod encoder;
 mod guest;
 mod kernel;
 mod lanes;
+mod lookup;
 mod math;
 mod model;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod pack;
+#[cfg(not(target_arch = "wasm32"))]
+mod pack_static;
 mod packed;
 mod quantise;
 #[cfg(not(target_arch = "wasm32"))]
@@ -27,6 +32,8 @@ mod vocabulary;
 mod words;
 
 pub use model::{Embedding, Model, ModelInfo, WeightsError};
+#[cfg(not(target_arch = "wasm32"))]
+pub use pack_static::{pack_static, word_embeddings};
 pub use split::{Span, SplitError, TOKENS_MIN};
 pub use tokenizer::{Tokenizer, Tokens};
 pub use vocabulary::Vocabulary;

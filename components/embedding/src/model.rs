@@ -1,9 +1,11 @@
 //! A loaded model: text in, vector out.
 
 use crate::encoder::Encoder;
+use crate::lookup::{self, Lookup};
 use crate::packed::Layout;
 use crate::split::{self, Span, SplitError};
 use crate::tokenizer::{Tokenizer, Tokens};
+use crate::vocabulary::Packed;
 use crate::{DIMENSIONS, TOKENS_MAX};
 
 /// What a model is.
@@ -22,7 +24,7 @@ pub struct ModelInfo {
 /// A text's vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Embedding {
-    /// 384 numbers of unit norm.
+    /// As many numbers as the model has dimensions, of unit norm.
     pub vector: Vec<f32>,
     /// Tokens that went into it, special ones included.
     pub tokens: u32,
@@ -39,30 +41,57 @@ pub struct WeightsError(pub String);
 #[derive(Debug)]
 pub struct Model {
     bytes: Vec<u8>,
-    layout: Layout,
-    encoder: Encoder,
+    kind: Kind,
+}
+
+/// What the weights are.
+#[derive(Debug)]
+enum Kind {
+    Transformer(Box<(Layout, Encoder)>),
+    Static(Lookup),
 }
 
 impl Model {
-    /// Takes packed weights (see the module `packed` for the format).
+    /// Takes packed weights: of the transformer (see the module `packed` for the format) or of a static model (`lookup`).
     ///
     /// # Errors
     /// [`WeightsError`] says what is wrong with them.
     pub fn load(bytes: Vec<u8>) -> Result<Model, WeightsError> {
-        let layout = Layout::read(&bytes).map_err(WeightsError)?;
-        Ok(Model { bytes, layout, encoder: Encoder::default() })
+        let kind = if bytes.starts_with(lookup::MAGIC) {
+            Kind::Static(Lookup::read(&bytes).map_err(WeightsError)?)
+        } else {
+            Kind::Transformer(Box::new((Layout::read(&bytes).map_err(WeightsError)?, Encoder::default())))
+        };
+        Ok(Model { bytes, kind })
     }
 
     /// What the model is.
     pub fn info(&self) -> ModelInfo {
-        let id = self.layout.id.clone();
+        let (id, dimensions) = match &self.kind {
+            Kind::Transformer(transformer) => (transformer.0.id.clone(), DIMENSIONS),
+            Kind::Static(lookup) => (lookup.id.clone(), lookup.dimensions),
+        };
         let name = id.split('/').next().unwrap_or_default().to_owned();
-        ModelInfo { id, name, dimensions: DIMENSIONS as u32, tokens_max: TOKENS_MAX as u32 }
+        ModelInfo { id, name, dimensions: dimensions as u32, tokens_max: self.tokens_max() as u32 }
+    }
+
+    fn tokens_max(&self) -> usize {
+        match &self.kind {
+            Kind::Transformer(_) => TOKENS_MAX,
+            Kind::Static(lookup) => lookup.tokens_max,
+        }
+    }
+
+    fn vocabulary(&self) -> Packed<'_> {
+        match &self.kind {
+            Kind::Transformer(transformer) => transformer.0.vocabulary(&self.bytes),
+            Kind::Static(lookup) => lookup.vocabulary(&self.bytes),
+        }
     }
 
     /// The tokens of a text.
     pub fn tokenize(&self, text: &str) -> Tokens {
-        Tokenizer::new(&self.layout.vocabulary(&self.bytes), TOKENS_MAX).tokenize(text)
+        Tokenizer::new(&self.vocabulary(), self.tokens_max()).tokenize(text)
     }
 
     /// Cuts a text into overlapping chunks of at most `tokens` tokens, which [`Model::embed`] reads to their ends.
@@ -70,46 +99,37 @@ impl Model {
     /// # Errors
     /// [`SplitError`] when such chunks cannot be made for any text.
     pub fn split(&self, text: &str, tokens: u32, overlap: u32) -> Result<Vec<Span>, SplitError> {
-        let limits = split::Limits::new(tokens, overlap, TOKENS_MAX as u32)?;
-        Ok(split::split(&self.layout.vocabulary(&self.bytes), text, limits))
+        let limits = split::Limits::new(tokens, overlap, self.tokens_max() as u32)?;
+        Ok(split::split(&self.vocabulary(), text, limits))
     }
 
     /// The vector of a text. Depends on nothing but the text.
     pub fn embed(&mut self, text: &str) -> Embedding {
         let Tokens { ids, truncated } = self.tokenize(text);
-        let vector = self.encoder.encode(&self.bytes, &self.layout, &[&ids]).pop().unwrap_or_default();
+        let vector = self.vectors(&[&ids]).pop().unwrap_or_default();
         Embedding { vector, tokens: ids.len() as u32, truncated }
     }
 
-    /// One vector per text, in the order of the texts: the same as one by one. Short texts share the work on the weights.
+    /// One vector per text, in the order of the texts: the same as one by one.
     pub fn embed_all(&mut self, texts: &[&str]) -> Vec<Embedding> {
         let tokens: Vec<Tokens> = texts.iter().map(|text| self.tokenize(text)).collect();
-        let mut order: Vec<(usize, &[u32])> = tokens.iter().map(|tokens| tokens.ids.as_slice()).enumerate().collect();
-        order.sort_by_key(|(_, ids)| ids.len());
-        let mut vectors = vec![Vec::new(); texts.len()];
-        let mut rest = order.as_slice();
-        while !rest.is_empty() {
-            let mut room = TOKENS_MAX;
-            let fits = |(_, ids): &&(usize, &[u32])| {
-                let fits = ids.len() <= room;
-                room = room.saturating_sub(ids.len());
-                fits
-            };
-            let count = rest.iter().take_while(fits).count().max(1);
-            let (group, behind) = rest.split_at(count);
-            rest = behind;
-            let ids: Vec<&[u32]> = group.iter().map(|(_, ids)| *ids).collect();
-            for ((text, _), vector) in group.iter().zip(self.encoder.encode(&self.bytes, &self.layout, &ids)) {
-                if let Some(place) = vectors.get_mut(*text) {
-                    *place = vector;
-                }
-            }
-        }
+        let ids: Vec<&[u32]> = tokens.iter().map(|tokens| tokens.ids.as_slice()).collect();
+        let vectors = self.vectors(&ids).into_iter().zip(&tokens);
         let embedding = |(vector, tokens): (Vec<f32>, &Tokens)| Embedding {
             vector,
             tokens: tokens.ids.len() as u32,
             truncated: tokens.truncated,
         };
-        vectors.into_iter().zip(&tokens).map(embedding).collect()
+        vectors.map(embedding).collect()
+    }
+
+    fn vectors(&mut self, texts: &[&[u32]]) -> Vec<Vec<f32>> {
+        match &mut self.kind {
+            Kind::Transformer(transformer) => {
+                let (layout, encoder) = &mut **transformer;
+                encoder.encode_all(&self.bytes, layout, texts)
+            }
+            Kind::Static(lookup) => texts.iter().map(|ids| lookup.embed(&self.bytes, ids)).collect(),
+        }
     }
 }

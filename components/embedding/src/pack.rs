@@ -64,7 +64,12 @@ pub fn pack(safetensors: &[u8], vocabulary: &str, name: &str) -> Result<Vec<u8>,
         pack_layer(&tensors, layer, &mut content)?;
     }
     pack_vocabulary(vocabulary, &mut content)?;
-    let digest = hex::encode(Sha256::digest(&content));
+    seal(*MAGIC, name, &content)
+}
+
+/// Puts magic, checksum and id before the content.
+pub(crate) fn seal(magic: [u8; 8], name: &str, content: &[u8]) -> Result<Vec<u8>, PackError> {
+    let digest = hex::encode(Sha256::digest(content));
     let short = digest.get(..12).unwrap_or_default();
     let id = format!("{name}/{short}/{KERNEL_REVISION}");
     if id.len() > ID_BYTES_MAX {
@@ -72,9 +77,9 @@ pub fn pack(safetensors: &[u8], vocabulary: &str, name: &str) -> Result<Vec<u8>,
     }
     let mut header = (id.len() as u32).to_le_bytes().to_vec();
     header.extend_from_slice(id.as_bytes());
-    header.resize(HEADER_BYTES - MAGIC.len() - 4, 0);
-    header.extend_from_slice(&content);
-    let mut packed = MAGIC.to_vec();
+    header.resize(HEADER_BYTES - magic.len() - 4, 0);
+    header.extend_from_slice(content);
+    let mut packed = magic.to_vec();
     packed.extend_from_slice(&crc32fast::hash(&header).to_le_bytes());
     packed.extend_from_slice(&header);
     Ok(packed)
@@ -180,7 +185,7 @@ fn pack_norm(tensors: &Tensors<'_>, name: &str, out: &mut Vec<u8>) -> Result<(),
     Ok(())
 }
 
-fn pack_vocabulary(vocabulary: &str, out: &mut Vec<u8>) -> Result<(), PackError> {
+pub(crate) fn pack_vocabulary(vocabulary: &str, out: &mut Vec<u8>) -> Result<(), PackError> {
     let mut words: Vec<(&str, u32)> = vocabulary.lines().zip(0..).collect();
     if words.len() != WORDS {
         return Err(PackError::Vocabulary(words.len()));
@@ -203,7 +208,7 @@ fn put_floats(values: impl Iterator<Item = f32>, out: &mut Vec<u8>) {
 }
 
 /// Scale and int8 values of a row: the largest becomes 127.
-fn quantise(row: &[f32]) -> (f32, Vec<i8>) {
+pub(crate) fn quantise(row: &[f32]) -> (f32, Vec<i8>) {
     let largest = row.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
     let scale = if largest > 0.0 { largest / 127.0 } else { 1.0 };
     (scale, row.iter().map(|value| (value / scale).round().clamp(-127.0, 127.0) as i8).collect())

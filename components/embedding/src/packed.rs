@@ -81,20 +81,51 @@ pub(crate) struct Layout {
 }
 
 /// Reads parts one after another.
-struct Reader<'a> {
+#[derive(Debug)]
+pub(crate) struct Reader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
+    /// Checks magic and checksum; the reader stands behind the header, whose id it gives.
+    pub(crate) fn open(bytes: &'a [u8], magic: [u8; 8]) -> Result<(Self, String), String> {
+        let mut reader = Reader { bytes, at: 0 };
+        if reader.take(8)? != magic.as_slice() {
+            return Err(format!("it does not start with {}", magic.escape_ascii()));
+        }
+        let checksum = reader.u32()?;
+        let rest = bytes.get(reader.at..).unwrap_or_default();
+        if crc32fast::hash(rest) != checksum {
+            return Err("its checksum does not match".to_owned());
+        }
+        let id_bytes = reader.u32()? as usize;
+        let id = reader.take(ID_BYTES_MAX)?.get(..id_bytes).ok_or("the id is too long")?;
+        let id = String::from_utf8(id.to_vec()).map_err(|_| "the id is not text".to_owned())?;
+        Ok((reader, id))
+    }
+
+    /// Where it stands.
+    pub(crate) fn at(&self) -> usize {
+        self.at
+    }
+
+    /// Where the vocabulary's table begins, and where its words do.
+    pub(crate) fn vocabulary(&mut self) -> Result<(usize, usize), String> {
+        let count = self.u32()? as usize;
+        let table = self.at;
+        self.take(count.saturating_mul(12))?;
+        Ok((table, self.at))
+    }
+
+    pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
         let part = self.bytes.get(self.at..self.at.saturating_add(count));
         let part = part.ok_or_else(|| format!("it ends at byte {}, in the middle", self.bytes.len()))?;
         self.at += count;
         Ok(part)
     }
 
-    fn u32(&mut self) -> Result<u32, String> {
+    pub(crate) fn u32(&mut self) -> Result<u32, String> {
         let bytes = self.take(4)?;
         Ok(u32::from_le_bytes(bytes.try_into().map_err(|_| "no number".to_owned())?))
     }
@@ -137,18 +168,7 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u32> + '_ {
 impl Layout {
     /// Checks packed weights and finds their parts.
     pub(crate) fn read(bytes: &[u8]) -> Result<Layout, String> {
-        let mut reader = Reader { bytes, at: 0 };
-        if reader.take(8)? != MAGIC {
-            return Err("it does not start with SKRYEMB2".to_owned());
-        }
-        let checksum = reader.u32()?;
-        let rest = bytes.get(reader.at..).unwrap_or_default();
-        if crc32fast::hash(rest) != checksum {
-            return Err("its checksum does not match".to_owned());
-        }
-        let id_bytes = reader.u32()? as usize;
-        let id = reader.take(ID_BYTES_MAX)?.get(..id_bytes).ok_or("the id is too long")?;
-        let id = String::from_utf8(id.to_vec()).map_err(|_| "the id is not text".to_owned())?;
+        let (mut reader, id) = Reader::open(bytes, *MAGIC)?;
         let words = reader.at;
         reader.take(WORDS * (4 + DIMENSIONS))?;
         let positions = reader.floats(TOKENS_MAX * DIMENSIONS)?;
@@ -164,10 +184,7 @@ impl Layout {
             })
         };
         let layers = (0..LAYERS).map(|_| layer(&mut reader)).collect::<Result<_, _>>()?;
-        let table_count = reader.u32()? as usize;
-        let table = reader.at;
-        reader.take(table_count.saturating_mul(12))?;
-        let strings = reader.at;
+        let (table, strings) = reader.vocabulary()?;
         Ok(Layout { id, words, positions, norm, layers, table, strings })
     }
 
