@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use skerry_host::{Components, Engine, EngineConfig, ManifestEntry, bake};
 use wit_component::ComponentEncoder;
 
+use crate::distill;
 use crate::fetch::{self, write_whole};
 use crate::paths;
 use crate::run::{cargo, run};
@@ -19,7 +20,7 @@ use crate::run::{cargo, run};
 const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Name that the packed weights carry.
-const MODEL_NAME: &str = "all-MiniLM-L6-v2";
+pub(crate) const MODEL_NAME: &str = "all-MiniLM-L6-v2";
 
 /// A build of a guest crate.
 struct Guest {
@@ -29,30 +30,53 @@ struct Guest {
     package: &'static str,
     /// Target features.
     features: &'static str,
-    /// Whether weights are baked in.
-    weights: bool,
+    /// What is baked in.
+    weights: Weights,
 }
 
-const GUESTS: [Guest; 4] = [
-    Guest { name: "query", package: "skerry-query", features: "+simd128", weights: false },
-    Guest { name: "geometry", package: "skerry-geometry", features: "+simd128", weights: false },
-    Guest { name: "embedding", package: "skerry-embedding", features: "+simd128,+relaxed-simd", weights: true },
+/// Weights of an embedding component.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Weights {
+    /// It is none.
+    None,
+    /// Those of the fetched model.
+    Transformer,
+    /// One vector per token, distilled from it by the component that was built before.
+    Static,
+}
+
+const GUESTS: [Guest; 5] = [
+    Guest { name: "query", package: "skerry-query", features: "+simd128", weights: Weights::None },
+    Guest { name: "geometry", package: "skerry-geometry", features: "+simd128", weights: Weights::None },
+    Guest {
+        name: "embedding",
+        package: "skerry-embedding",
+        features: "+simd128,+relaxed-simd",
+        weights: Weights::Transformer,
+    },
     // For hosts without relaxed SIMD. Gives the same bits, which a test of the host crate compares.
-    Guest { name: "embedding-simd128", package: "skerry-embedding", features: "+simd128", weights: true },
+    Guest {
+        name: "embedding-simd128",
+        package: "skerry-embedding",
+        features: "+simd128",
+        weights: Weights::Transformer,
+    },
+    // For small devices. Its loops gain nothing from relaxed SIMD.
+    Guest { name: "embedding-static", package: "skerry-embedding", features: "+simd128", weights: Weights::Static },
 ];
 
 /// Builds what is not up to date.
 pub(crate) fn build() -> anyhow::Result<()> {
     add_target(TARGET)?;
-    let model = fetch::model()?;
+    fetch::model()?;
     let dir = paths::components();
     fs::create_dir_all(&dir)?;
     let mut packed: Option<Vec<u8>> = None;
     let mut manifest = BTreeMap::new();
     for guest in &GUESTS {
         let component = encode(guest)?;
-        let inputs = inputs_of(guest, &component)?;
-        if guest.weights {
+        let inputs = inputs_of(guest, &component, &manifest)?;
+        if guest.weights == Weights::Transformer {
             // Kept for tests of baking, and for whoever bakes other weights.
             let unbaked = dir.join("unbaked");
             fs::create_dir_all(&unbaked)?;
@@ -60,16 +84,22 @@ pub(crate) fn build() -> anyhow::Result<()> {
         }
         let (path, stamp) = (dir.join(format!("{}.wasm", guest.name)), dir.join(format!("{}.inputs", guest.name)));
         if fs::read(&stamp).ok().as_deref() != Some(inputs.as_bytes()) || !path.is_file() {
-            let finished = if guest.weights {
-                let weights = match packed.take() {
-                    Some(weights) => weights,
-                    None => pack(&model)?,
-                };
-                let baked = bake_weights(guest.name, &component, &weights)?;
-                packed = Some(weights);
-                baked
-            } else {
-                component
+            let finished = match guest.weights {
+                Weights::None => component,
+                Weights::Transformer => {
+                    let weights = match packed.take() {
+                        Some(weights) => weights,
+                        None => pack()?,
+                    };
+                    let baked = bake_weights(guest.name, &component, &weights)?;
+                    packed = Some(weights);
+                    baked
+                }
+                Weights::Static => {
+                    // The teacher is the component that this loop made.
+                    write_manifest(&manifest)?;
+                    bake_weights(guest.name, &component, &distill::weights()?)?
+                }
             };
             write_whole(&path, &finished)?;
             write_whole(&stamp, inputs.as_bytes())?;
@@ -78,10 +108,14 @@ pub(crate) fn build() -> anyhow::Result<()> {
         let sha256 = hex::encode(Sha256::digest(&bytes));
         manifest.insert(guest.name, ManifestEntry { sha256, bytes: bytes.len() as u64, model: None });
     }
-    write_whole(&dir.join("manifest.json"), &serde_json::to_vec_pretty(&manifest)?)?;
+    write_manifest(&manifest)?;
     drop_old_code()?;
     build_gateway()?;
     compile_natively()
+}
+
+fn write_manifest(manifest: &BTreeMap<&str, ManifestEntry>) -> anyhow::Result<()> {
+    write_whole(&paths::components().join("manifest.json"), &serde_json::to_vec_pretty(manifest)?)
 }
 
 /// The gateway, for hosts of `wasi:http`. It is composed there, and not run by our own host.
@@ -125,10 +159,10 @@ fn encode(guest: &Guest) -> anyhow::Result<Vec<u8>> {
     encoder.module(&module)?.encode().with_context(|| format!("encode {} as a component", guest.package))
 }
 
-/// A digest of everything that a finished component depends on.
-fn inputs_of(guest: &Guest, component: &[u8]) -> anyhow::Result<String> {
+/// A digest of everything that a finished component depends on; `built` are the components before it.
+fn inputs_of(guest: &Guest, component: &[u8], built: &BTreeMap<&str, ManifestEntry>) -> anyhow::Result<String> {
     let mut digest = Sha256::new().chain_update(component);
-    if guest.weights {
+    if guest.weights != Weights::None {
         let model = paths::model();
         for name in ["model.safetensors", "vocab.txt"] {
             digest.update(Sha256::digest(fs::read(model.join(name))?));
@@ -138,10 +172,17 @@ fn inputs_of(guest: &Guest, component: &[u8]) -> anyhow::Result<String> {
             digest.update(fs::read(paths::workspace().join(source))?);
         }
     }
+    if guest.weights == Weights::Static {
+        digest.update(built.get("embedding").map(|teacher| teacher.sha256.as_str()).unwrap_or_default());
+        for source in distill::SOURCES {
+            digest.update(fs::read(paths::workspace().join(source))?);
+        }
+    }
     Ok(hex::encode(digest.finalize()))
 }
 
-fn pack(model: &std::path::Path) -> anyhow::Result<Vec<u8>> {
+fn pack() -> anyhow::Result<Vec<u8>> {
+    let model = paths::model();
     let weights = fs::read(model.join("model.safetensors")).context("read the model's weights")?;
     let vocabulary = fs::read_to_string(model.join("vocab.txt")).context("read the model's vocabulary")?;
     Ok(skerry_embedding::pack::pack(&weights, &vocabulary, MODEL_NAME)?)

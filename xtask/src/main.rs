@@ -4,6 +4,7 @@
 
 mod bench;
 mod components;
+mod distill;
 mod fetch;
 mod paths;
 mod quality;
@@ -41,6 +42,12 @@ enum Command {
     BenchProbe { dir: PathBuf, sha256: String, queries: PathBuf },
     /// Builds and bakes the components into target/skerry/components.
     Components,
+    /// Makes the static model from the embedding component, which `components` does too when it is not there.
+    Distill {
+        /// Measures it against the model that it was made from, and makes nothing.
+        #[arg(long)]
+        measure: bool,
+    },
     /// Embeds the glosses of `WordNet` for the search benchmark.
     Wordnet,
     /// Fetches the model and the sample data by pinned hash into target/skerry.
@@ -53,6 +60,7 @@ fn main() -> anyhow::Result<()> {
         Command::Test { arguments } => tests::test(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::BenchProbe { dir, sha256, queries } => bench::search::probe_main(&dir, &sha256, &queries),
+        Command::Distill { measure } => distill::distill(measure),
         Command::Wordnet => wordnet::vectors(&wordnet::glosses()?).map(drop),
         Command::Components => components::build(),
         Command::Fetch => fetch::fetch(),

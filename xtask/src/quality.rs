@@ -5,7 +5,7 @@
 //! examples out of what it publishes, so no record holds a query; [`ask`] refuses to measure if one does.
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
-mod measures;
+pub(crate) mod measures;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -37,10 +37,10 @@ const SHORTFALL_MAX: f64 = 0.01;
 
 /// A query with its right answers.
 #[derive(Debug, PartialEq)]
-struct Question {
-    text: String,
+pub(crate) struct Question {
+    pub(crate) text: String,
     /// Keys of records; never empty.
-    relevant: BTreeSet<String>,
+    pub(crate) relevant: BTreeSet<String>,
 }
 
 /// A way to search.
@@ -130,7 +130,7 @@ fn ask(node: &mut bench::Node, mode: Mode, question: &Question) -> anyhow::Resul
 /// The questions of the catalogue, in the order of a hash of their texts.
 ///
 /// A text that stands for several vulnerabilities is one question, and so is one that several weaknesses use for the same.
-fn questions(xml: &str) -> anyhow::Result<Vec<Question>> {
+pub(crate) fn questions(xml: &str) -> anyhow::Result<Vec<Question>> {
     let document = Document::parse(xml).context("parse the catalogue")?;
     let mut weaknesses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut vulnerabilities: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -156,12 +156,12 @@ fn questions(xml: &str) -> anyhow::Result<Vec<Question>> {
 }
 
 /// Names are compared without their namespace, which changes with the catalogue's schema.
-fn is(node: &Node<'_, '_>, name: &str) -> bool {
+pub(crate) fn is(node: &Node<'_, '_>, name: &str) -> bool {
     node.tag_name().name() == name
 }
 
 /// All text below the child of that name, white space folded.
-fn text_of(node: Node<'_, '_>, name: &str) -> String {
+pub(crate) fn text_of(node: Node<'_, '_>, name: &str) -> String {
     let below = node.children().filter(|child| is(child, name)).flat_map(|child| child.descendants());
     let words: Vec<&str> =
         below.filter_map(|node| node.text().filter(|_| node.is_text())).flat_map(str::split_whitespace).collect();

@@ -30,15 +30,16 @@ pub(crate) fn component(name: &str) -> Component {
 
 /// The model's weights in the component's format.
 pub(crate) static PACKED: LazyLock<Vec<u8>> = LazyLock::new(|| {
-    let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/skerry/model"));
-    let dir = std::env::var_os("SKERRY_MODEL_DIR").map_or(workspace, PathBuf::from);
-    let read = |name: &str| {
-        let path = dir.join(name);
-        std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask fetch`", path.display()))
-    };
-    let vocabulary = String::from_utf8(read("vocab.txt")).unwrap();
-    skerry_embedding::pack::pack(&read("model.safetensors"), &vocabulary, "all-MiniLM-L6-v2").unwrap()
+    let vocabulary = String::from_utf8(model_file("vocab.txt")).unwrap();
+    skerry_embedding::pack::pack(&model_file("model.safetensors"), &vocabulary, "all-MiniLM-L6-v2").unwrap()
 });
+
+/// A file of the model.
+pub(crate) fn model_file(name: &str) -> Vec<u8> {
+    let workspace = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../target/skerry/model"));
+    let path = std::env::var_os("SKERRY_MODEL_DIR").map_or(workspace, PathBuf::from).join(name);
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask components`", path.display()))
+}
 
 /// Documents with text, vectors and fields, the same for the same numbers.
 pub(crate) fn documents(from: u32, count: u32) -> Vec<Document> {

@@ -21,11 +21,11 @@ static GOLDEN: LazyLock<Golden> = LazyLock::new(|| {
     serde_json::from_str(include_str!("../../../components/embedding/tests/fixtures/minilm.json")).unwrap()
 });
 
-fn golden_texts() -> Vec<&'static str> {
+pub(crate) fn golden_texts() -> Vec<&'static str> {
     GOLDEN.items.iter().map(|item| item.text.as_str()).collect()
 }
 
-fn bits(vector: &[f32]) -> Vec<u32> {
+pub(crate) fn bits(vector: &[f32]) -> Vec<u32> {
     vector.iter().map(|number| number.to_bits()).collect()
 }
 

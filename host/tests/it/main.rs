@@ -11,3 +11,4 @@ mod graph;
 mod limits;
 mod purity;
 mod segment;
+mod static_model;

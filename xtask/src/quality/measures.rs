@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// Hits that count.
-pub(super) const DEPTH: usize = 10;
+pub(crate) const DEPTH: usize = 10;
 
 const RESAMPLES: usize = 1_000;
 
@@ -11,29 +11,29 @@ const SEED: u64 = 0x5eed;
 
 /// The measures of one way to search, a number a question and in the order of the questions. All go from 0 to 1.
 #[derive(Debug, Default)]
-pub(super) struct Measured {
-    pub(super) ndcg: Vec<f64>,
-    pub(super) recall: Vec<f64>,
-    pub(super) reciprocal_rank: Vec<f64>,
+pub(crate) struct Measured {
+    pub(crate) ndcg: Vec<f64>,
+    pub(crate) recall: Vec<f64>,
+    pub(crate) reciprocal_rank: Vec<f64>,
 }
 
 impl Measured {
     /// Adds a question's answer, best first. `relevant` is not empty.
-    pub(super) fn push(&mut self, hits: &[&str], relevant: &BTreeSet<String>) {
+    pub(crate) fn push(&mut self, hits: &[&str], relevant: &BTreeSet<String>) {
         self.ndcg.push(ndcg(hits, relevant));
         self.recall.push(recall(hits, relevant));
         self.reciprocal_rank.push(reciprocal_rank(hits, relevant));
     }
 
     /// The measures with their names.
-    pub(super) fn all(&self) -> [(&'static str, &[f64]); 3] {
+    pub(crate) fn all(&self) -> [(&'static str, &[f64]); 3] {
         [("nDCG@10", &self.ndcg), ("recall@10", &self.recall), ("MRR@10", &self.reciprocal_rank)]
     }
 }
 
 /// Normalised discounted cumulative gain at [`DEPTH`] with a gain of 1 for what is relevant and `1 / log2(rank + 1)` as the
 /// discount (Järvelin and Kekäläinen, ACM TOIS 2002). The ideal is over `min(DEPTH, relevant)` ranks.
-fn ndcg(hits: &[&str], relevant: &BTreeSet<String>) -> f64 {
+pub(crate) fn ndcg(hits: &[&str], relevant: &BTreeSet<String>) -> f64 {
     let discount = |index: usize| 1.0 / (index as f64 + 2.0).log2();
     let ideal: f64 = (0..relevant.len().min(DEPTH)).map(discount).sum();
     let found = hits.iter().take(DEPTH).enumerate().filter(|(_, key)| relevant.contains(**key));
@@ -52,21 +52,21 @@ fn reciprocal_rank(hits: &[&str], relevant: &BTreeSet<String>) -> f64 {
     first.map_or(0.0, |index| 1.0 / (index as f64 + 1.0))
 }
 
-pub(super) fn mean(values: &[f64]) -> f64 {
+pub(crate) fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
 /// A difference of means with its 95 % interval.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Difference {
-    pub(super) value: f64,
-    pub(super) low: f64,
-    pub(super) high: f64,
+pub(crate) struct Difference {
+    pub(crate) value: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
 }
 
 /// By how much a way to search is better than the better of two others, over questions drawn again with replacement
 /// (percentile bootstrap). Which of the two is better is asked anew in every draw.
-pub(super) fn difference(ours: &[f64], legs: [&[f64]; 2]) -> Difference {
+pub(crate) fn difference(ours: &[f64], legs: [&[f64]; 2]) -> Difference {
     let [first, second] = legs;
     let mut random = SEED;
     let mut draws: Vec<f64> = (0..RESAMPLES)
