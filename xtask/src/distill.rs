@@ -80,7 +80,7 @@ pub(crate) fn distill(only_measure: bool) -> anyhow::Result<()> {
 }
 
 /// Where the packed model is.
-fn path() -> PathBuf {
+pub(crate) fn path() -> PathBuf {
     paths::model().join("static.bin")
 }
 

@@ -11,7 +11,7 @@ fn wasm(name: &str) -> Vec<u8> {
 /// A component is a pure function: not one import, not even WASI (the design's first idea).
 #[test]
 fn components_import_nothing() {
-    for name in ["query", "geometry", "embedding", "embedding-simd128"] {
+    for name in ["query", "geometry", "embedding", "embedding-simd128", "embedding-static"] {
         assert_eq!(inspect::imports(&wasm(name)).unwrap(), [] as [String; 0], "{name}");
     }
 }

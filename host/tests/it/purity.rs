@@ -8,7 +8,7 @@ use crate::artefacts::{COMPONENTS, documents, wasm};
 #[test]
 fn components_import_nothing() {
     let names: Vec<&String> = COMPONENTS.manifest().keys().collect();
-    assert_eq!(names, ["embedding", "embedding-simd128", "geometry", "query"]);
+    assert_eq!(names, ["embedding", "embedding-simd128", "embedding-static", "geometry", "query"]);
     for name in names {
         let wasm = wasm(name);
         assert_eq!(inspect::imports(&wasm).unwrap(), Vec::<String>::new(), "{name}");
