@@ -3,6 +3,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod client;
+mod embed;
 mod expression;
 mod publish;
 mod search;
@@ -149,6 +150,10 @@ enum Command {
     Export(transfer::ExportArguments),
     /// Show the node, its projects and how far their indexes are.
     Status,
+    /// Print the vectors of texts as JSON, one a line, with the model's id and the number of tokens.
+    ///
+    /// Works on this machine alone and needs no project.
+    Embed(embed::EmbedArguments),
 }
 
 #[derive(Debug, Args)]
@@ -214,6 +219,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Import(import) => transfer::import(&globals, &import),
         Command::Export(export) => transfer::export(&globals, &export),
         Command::Status => show::status(&globals),
+        Command::Embed(embed) => embed::embed(&globals, &embed),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The node: a replica, the components, and an index for each project, joined.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -78,7 +78,7 @@ impl Node {
     /// See [`NodeError`]; each names what to do.
     pub fn open(config: &NodeConfig) -> Result<Arc<Node>, NodeError> {
         let opened = Instant::now();
-        let components_dir = find_components(config)?;
+        let components_dir = find_components(config.components_dir.as_deref())?;
         let components = Components::open(&components_dir)?;
         let replica = Replica::open(&config.data_dir)?;
         let engine = Engine::new(&EngineConfig::default())?;
@@ -245,9 +245,10 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
     }
 }
 
-fn find_components(config: &NodeConfig) -> Result<PathBuf, NodeError> {
-    let candidates: Vec<PathBuf> = match &config.components_dir {
-        Some(dir) => vec![dir.clone()],
+/// The folder that was named, or the one next to the program.
+pub(crate) fn find_components(named: Option<&Path>) -> Result<PathBuf, NodeError> {
+    let candidates: Vec<PathBuf> = match named {
+        Some(dir) => vec![dir.to_owned()],
         None => beside_program(),
     };
     let found = candidates.iter().find(|dir| dir.join("manifest.json").is_file());

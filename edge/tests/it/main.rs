@@ -7,6 +7,7 @@ mod api;
 mod command_line;
 mod components;
 mod crash;
+mod embed_cli;
 mod process;
 mod replicas;
 mod sealing;
