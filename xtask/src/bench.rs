@@ -4,7 +4,9 @@
 //! text's vector, `search` is the segment's answer and the records.
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
+mod embedding;
 mod native;
+mod python;
 pub(crate) mod search;
 
 use std::collections::BTreeSet;
@@ -40,6 +42,11 @@ pub(crate) struct BenchArguments {
     search: bool,
     #[command(flatten)]
     search_arguments: search::SearchArguments,
+    /// Embedding side by side with other runtimes of the same model (about 10 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search"])]
+    embedding: bool,
+    #[command(flatten)]
+    embedding_arguments: embedding::EmbeddingArguments,
 }
 
 const SMALL: usize = 1_000;
@@ -52,6 +59,9 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
         run(cargo().args(["build", "--workspace", "--bins"]))?;
         components::build()?;
         return search::bench(&arguments.search_arguments, arguments.queries);
+    }
+    if arguments.embedding {
+        return embedding::bench(&arguments.embedding_arguments);
     }
     if arguments.quality {
         return quality_alone();

@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::{Data, FILTER};
-use crate::paths;
+use crate::bench::python::{self, SEARCH, script};
 use crate::run::run;
 
 /// Runs the peers over the same data; the answer is one object for each engine.
@@ -20,7 +20,7 @@ pub(super) fn run_all(
     engines: Option<&str>,
     dir: &Path,
 ) -> anyhow::Result<Vec<Value>> {
-    let python = environment()?;
+    let python = SEARCH.python()?;
     let input = dir.join("input");
     write(data, truth, filtered_truth, &input)?;
     let out = dir.join("peers.json");
@@ -39,40 +39,8 @@ pub(super) fn run_all(
 
 /// Draws the charts of a report into docs/images.
 pub(super) fn chart(report: &Path) -> anyhow::Result<()> {
-    let images = paths::workspace().join("docs/images");
-    fs::create_dir_all(&images)?;
-    run(Command::new(environment()?).arg(script("chart.py")).arg("--in").arg(report).arg("--out").arg(images))
-}
-
-fn script(name: &str) -> PathBuf {
-    paths::workspace().join("bench").join(name)
-}
-
-/// A Python with the pinned packages. One that does not install is left out, and the bench says so.
-fn environment() -> anyhow::Result<PathBuf> {
-    let dir = paths::products().join("peers");
-    let python = dir.join("bin/python");
-    let pinned = fs::read_to_string(script("requirements.txt"))?;
-    let stamp = dir.join("installed.txt");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == pinned) {
-        return Ok(python);
-    }
-    run(Command::new("python3").args(["-m", "venv"]).arg(&dir))?;
-    let pip = |arguments: &[&str]| {
-        let mut command = Command::new(&python);
-        command.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(arguments);
-        run(&mut command)
-    };
-    let all = script("requirements.txt");
-    if pip(&["-r", &all.to_string_lossy()]).is_err() {
-        for line in pinned.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#')) {
-            if pip(&[line]).is_err() {
-                eprintln!("{line} does not install here");
-            }
-        }
-    }
-    fs::write(&stamp, pinned)?;
-    Ok(python)
+    let mut command = Command::new(SEARCH.python()?);
+    run(command.arg(script("chart.py")).arg("--in").arg(report).arg("--out").arg(python::images()?))
 }
 
 fn write(data: &Data, truth: &[Vec<usize>], filtered_truth: &[Vec<usize>], dir: &Path) -> anyhow::Result<()> {
