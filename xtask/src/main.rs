@@ -6,6 +6,7 @@ mod bench;
 mod components;
 mod distill;
 mod fetch;
+mod node;
 mod paths;
 mod quality;
 mod run;

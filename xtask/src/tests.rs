@@ -1,16 +1,18 @@
 //! `cargo xtask test`: what the tests need, then every test.
 
 use crate::run::{cargo, run};
-use crate::{components, fetch, paths};
+use crate::{components, fetch, node, paths};
 
 /// Builds the components and runs the tests of the whole workspace.
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     components::build()?;
     let sample = fetch::sample()?;
+    let node = node::packages()?;
     let mut test = cargo();
     test.args(["test", "--workspace"]).args(arguments);
     test.env("SKERRY_COMPONENTS", paths::components());
     test.env("SKERRY_MODEL_DIR", paths::model());
     test.env("SKERRY_SAMPLE", sample);
+    test.env("SKERRY_NODE", node);
     run(&mut test)
 }

@@ -3,12 +3,14 @@
 
 mod artefacts;
 mod bake;
+mod bits;
 mod cache;
 mod chunks;
 mod embedding;
 mod geometry;
 mod graph;
 mod limits;
+mod oracle;
 mod purity;
 mod segment;
 mod static_model;
