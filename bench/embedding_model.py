@@ -12,6 +12,7 @@ SkipLayerNormalization, BiasGelu, EmbedLayerNormalization), because a peer shoul
 """
 
 import argparse
+import logging
 from pathlib import Path
 
 import numpy
@@ -116,6 +117,8 @@ def quantise(source, target):
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    # It advises to run its own preparation of graphs, which has nothing to do for these operators.
+    logging.disable(logging.WARNING)
     # Types are not inferred through Microsoft's operators; all of them give floats.
     known = {"DefaultTensorType": 1}
     quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8, extra_options=known)

@@ -184,7 +184,7 @@ impl Report {
         let latency = |row: &Latency| {
             json!({
                 "engine": row.name, "threads": row.threads, "tokens": row.tokens, "calls": row.ms.len(),
-                "p50_ms": percentile(&row.ms, 50), "p95_ms": percentile(&row.ms, 95),
+                "p50_ms": percentile(&row.ms, 50), "p95_ms": percentile(&row.ms, 95), "least_ms": percentile(&row.ms, 0),
                 "times_fp32": self.ms(row.name, row.threads, row.tokens) / self.ms(YARDSTICKS[0], 1, row.tokens),
                 "times_int8": self.ms(row.name, row.threads, row.tokens) / self.ms(YARDSTICKS[1], 1, row.tokens),
             })
