@@ -3,6 +3,7 @@
 mod admin;
 mod duplicates;
 mod highlight;
+mod models;
 mod query;
 mod records;
 mod sync;
@@ -17,6 +18,7 @@ use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use skerry_host::Cancel;
 use skerry_sync::ProjectName;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestId, PropagateRequestIdLayer, RequestId, SetRequestIdLayer};
@@ -94,6 +96,8 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(admin::list_projects))
         .routes(routes!(admin::get_project, admin::put_project))
         .routes(routes!(admin::version))
+        .routes(routes!(models::models))
+        .routes(routes!(models::reembed, models::cancel_reembed))
         .routes(routes!(records::list, records::publish))
         .routes(routes!(records::get, records::put, records::delete))
         .routes(routes!(records::delete_many))
@@ -117,6 +121,15 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> +
         Ok(outcome) => outcome,
         Err(error) => Err(Problem::internal(&error)),
     }
+}
+
+/// As [`blocking`], for work that only its caller wants: when the request is dropped, the work is cancelled.
+async fn while_wanted<T: Send + 'static>(
+    work: impl FnOnce(&Cancel) -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let cancel = Cancel::new();
+    let _gone = cancel.clone().on_drop();
+    blocking(move || work(&cancel)).await
 }
 
 fn project_name(name: &str) -> Result<ProjectName, Problem> {

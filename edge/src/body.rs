@@ -16,7 +16,7 @@ use crate::problem::{Kind, Problem};
 pub struct RecordBody {
     /// Unique in the project; 1 to 512 bytes of UTF-8 without control characters.
     pub key: String,
-    /// What is embedded and searched for keywords; at most 1 MiB of UTF-8. The first 256 tokens count for the vector.
+    /// What is embedded and searched for keywords; at most 1 MiB of UTF-8. Long texts have a vector for each chunk.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub text: String,
     /// Structured content. Objects merge field by field when replicas meet, arrays and scalars as a whole.
@@ -202,6 +202,99 @@ pub struct ProjectBody {
     /// For people; at most 4 KiB.
     #[serde(default)]
     pub description: String,
+    /// Name of the embedding model, one of `GET /models`; the node's default when the project is created without. A project
+    /// with records keeps its model: see `POST /projects/{project}/reembed`.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Tokens of a chunk of a long text, 8 to what the model takes; that, or 512 if it takes more, when absent.
+    #[serde(default)]
+    pub chunk_tokens: Option<u32>,
+    /// Tokens that a chunk shares with the one before it, less than half of `chunk_tokens`; 32 when absent.
+    #[serde(default)]
+    pub chunk_overlap: Option<u32>,
+}
+
+/// Where to take a project. What is absent stays; another model has chunks of its own unless they are given.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReembedBody {
+    /// Name of the embedding model, one of `GET /models`.
+    #[serde(default)]
+    pub model: Option<String>,
+    /// Tokens of a chunk.
+    #[serde(default)]
+    pub chunk_tokens: Option<u32>,
+    /// Tokens that a chunk shares with the one before it.
+    #[serde(default)]
+    pub chunk_overlap: Option<u32>,
+}
+
+/// The embedding models of a node.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelsBody {
+    /// In the order of their names.
+    pub models: Vec<ModelEntry>,
+}
+
+/// An embedding model.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ModelEntry {
+    /// The name by which projects ask for it.
+    pub name: String,
+    /// `built-in`, `component` or `endpoint`.
+    pub kind: &'static str,
+    /// Projects that name no model have this one.
+    pub default: bool,
+    /// Whether it can be used.
+    pub usable: bool,
+    /// Why not, and what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Its identity; null when it cannot be used.
+    pub id: Option<String>,
+    /// Numbers in a vector.
+    pub dimensions: Option<u32>,
+    /// Tokens of one text that count; of endpoints in about.
+    pub tokens_max: Option<u32>,
+}
+
+/// The model that a project's queries are answered with.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ProjectModel {
+    /// Its name.
+    pub name: String,
+    /// Its identity; null when this node does not have it.
+    pub id: Option<String>,
+    /// Numbers in a vector; null when this node does not have it.
+    pub dimensions: Option<u32>,
+    /// Why vector search does not work here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unavailable: Option<String>,
+}
+
+/// How long texts are cut.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChunkingBody {
+    /// Tokens of a chunk.
+    pub tokens: u32,
+    /// Tokens that a chunk shares with the one before it.
+    pub overlap: u32,
+}
+
+/// A project's way to another model.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ReembeddingBody {
+    /// Name of the model that it leads to.
+    pub model: String,
+    /// How texts are cut then; null when this node does not have the model.
+    pub chunking: Option<ChunkingBody>,
+    /// Records that have their vectors.
+    pub records_done: u64,
+    /// Records of the project.
+    pub records_total: u64,
+    /// What holds it up; tried again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
 }
 
 /// A project.
@@ -217,6 +310,13 @@ pub struct Project {
     pub version: String,
     /// Position of the last change in this replica's change feed.
     pub sequence: u64,
+    /// The model that its queries are answered with.
+    pub model: ProjectModel,
+    /// How its long texts are cut; null when this node does not have the model.
+    pub chunking: Option<ChunkingBody>,
+    /// Its way to another model; absent when it is on none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reembedding: Option<ReembeddingBody>,
 }
 
 /// The projects of a node.
@@ -265,9 +365,9 @@ pub struct NodeStatus {
     pub version: &'static str,
     /// `ok` or `failed`.
     pub health: &'static str,
-    /// Identity of the embedding model.
+    /// Identity of the default embedding model.
     pub model: String,
-    /// Components per vector.
+    /// Numbers in its vectors.
     pub dimensions: u32,
     /// Proportional set size of the process in bytes; null where the system does not tell.
     pub memory_pss_bytes: Option<u64>,
@@ -343,9 +443,12 @@ pub struct QueryBody {
     /// What to look for, in the query language (docs/query-language.md): words, "phrases", field:value, -minus.
     #[serde(default)]
     pub query: Option<String>,
-    /// A vector to use instead of the text's own: 384 finite numbers.
+    /// A vector to use instead of the text's own: as many finite numbers as the project's model has dimensions.
     #[serde(default)]
     pub vector: Option<Vec<f32>>,
+    /// Name or identity of the model that the vector is of; refused when it is not the one that the project has.
+    #[serde(default)]
+    pub model: Option<String>,
     /// A record's key: find others like it, by the mean of its chunks' vectors.
     #[serde(default)]
     pub like: Option<String>,
@@ -462,6 +565,9 @@ pub struct Answer {
     /// Records whose vector is still being computed, which vector search cannot find yet; absent when there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vectors_pending: Option<usize>,
+    /// Why the vectors were left out of a hybrid query, whose model this node does not have or cannot reach; absent as a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vectors_unavailable: Option<String>,
     /// Best first; equal scores in the order of their keys.
     pub hits: Vec<HitBody>,
 }

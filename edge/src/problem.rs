@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 use skerry_host::{CallError, QueryError};
 use skerry_sync::{ExchangeError, NameError, ReadError, RecordError, WriteError};
 
+use crate::models::ModelError;
+
 /// Media type of a problem.
 pub const CONTENT_TYPE: &str = "application/problem+json";
 
@@ -81,6 +83,14 @@ kinds! {
     BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body's media type is not the one the operation takes.
     UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported";
+    /// The request names a model that this node was never told of.
+    UnknownModel = "unknown-model", UNPROCESSABLE_ENTITY, "There is no such model on this node";
+    /// Vectors of one model would meet those of another.
+    ModelMismatch = "model-mismatch", CONFLICT, "The project has another model";
+    /// The project's model cannot be used on this node.
+    ModelUnavailable = "model-unavailable", SERVICE_UNAVAILABLE, "The project's model is not available on this node";
+    /// The model was asked and gave no vectors.
+    ModelFailed = "model-failed", BAD_GATEWAY, "The embedding model failed";
     /// The node that this node was told to sync with did not do its part.
     PeerFailed = "peer-failed", BAD_GATEWAY, "The other node did not complete the sync";
     /// The disk is full; nothing of the request was stored.
@@ -219,6 +229,7 @@ impl From<WriteError> for Problem {
                 format!("Record {index} cannot be published: {reason}. Nothing of this request was stored."),
             )
             .with("errors", json!([{ "index": index, "key": key, "detail": reason.to_string() }])),
+            WriteError::Settings(error) => Problem::new(Kind::InvalidBody, format!("{error}.")),
             WriteError::StoreFull => Problem::new(
                 Kind::StoreFull,
                 "The disk that holds the store is full. Nothing of this request was stored, nothing stored before is lost; free some space and send it again.",
@@ -246,9 +257,31 @@ impl From<ExchangeError> for Problem {
     }
 }
 
+impl From<ModelError> for Problem {
+    fn from(error: ModelError) -> Self {
+        let detail = format!("{}.", capitalised(&error.to_string()));
+        match error {
+            ModelError::Unknown { name, .. } => Problem::new(Kind::UnknownModel, detail).with("model", name),
+            ModelError::Unusable { name, .. } => Problem::new(Kind::ModelUnavailable, detail).with("model", name),
+            ModelError::Failed { name, .. } => {
+                let detail = format!("{detail} Ask again later; keyword search works without it.");
+                Problem::new(Kind::ModelFailed, detail).with("model", name)
+            }
+            ModelError::Call(error) => error.into(),
+        }
+    }
+}
+
+fn capitalised(words: &str) -> String {
+    let mut characters = words.chars();
+    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
+}
+
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match error {
+            // Nobody is there to read it.
+            CallError::Cancelled => Problem::new(Kind::DeadlineExceeded, "Whoever asked has gone."),
             CallError::DeadlineExceeded => Problem::new(
                 Kind::DeadlineExceeded,
                 "The component did not answer within its deadline. Ask for less at once.",
@@ -290,8 +323,8 @@ mod tests {
         let slugs: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
         assert_eq!(slugs.len(), Kind::ALL.len());
         let pinned = "body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
-             invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed peer-failed \
-             store-failed store-full unauthorized unknown-field unknown-path unknown-project unknown-record unknown-version \
+             invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable peer-failed \
+             store-failed store-full unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
              unsupported-media-type";
         assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
     }

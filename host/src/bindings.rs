@@ -15,6 +15,10 @@ pub mod embedding {
     wasmtime::component::bindgen!({ path: "../wit/embedding", world: "embedding", additional_derives: [PartialEq] });
 }
 
+pub mod provider {
+    wasmtime::component::bindgen!({ path: "../wit/embedding", world: "provider", additional_derives: [PartialEq] });
+}
+
 pub mod query {
     wasmtime::component::bindgen!({ path: "../wit/query", world: "query", additional_derives: [PartialEq] });
 }

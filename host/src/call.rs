@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use wasmtime::{ResourceLimiter, Store, Trap};
+use wasmtime::{ResourceLimiter, Store, Trap, UpdateDeadline};
 
+use crate::cancel::Cancel;
 use crate::engine::Engine;
 use crate::ticker::TICK;
 
@@ -23,7 +24,7 @@ impl Default for Limits {
     }
 }
 
-/// Why a call into a component gave no answer. After the first four the instance is gone.
+/// Why a call into a component gave no answer. After the first four and a cancelled one the instance is gone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallError {
@@ -39,6 +40,9 @@ pub enum CallError {
     /// The guest trapped: a fault in the component.
     #[error("the component failed: {0}")]
     Trapped(String),
+    /// Whoever asked does not wait any more.
+    #[error("the call was cancelled")]
+    Cancelled,
     /// A call before this one ended in a trap or at its deadline; its data is lost. Make a new instance.
     #[error("this instance failed in an earlier call and cannot be used any more")]
     Poisoned,
@@ -53,11 +57,29 @@ pub enum CallError {
     Guest(String),
 }
 
-/// What a store knows about its guest's memory.
+/// What a store knows about its guest's memory and time.
 #[derive(Debug)]
 pub(crate) struct Guard {
     memory_bytes_max: usize,
     exceeded: bool,
+    /// Looked at once an epoch while a call runs.
+    cancel: Option<Cancel>,
+    /// Epochs that a call has left, besides the one it is in.
+    epochs_left: u64,
+}
+
+impl Guard {
+    fn is_cancelled(&self) -> bool {
+        self.cancel.as_ref().is_some_and(Cancel::is_cancelled)
+    }
+
+    fn on_epoch(&mut self) -> UpdateDeadline {
+        if self.is_cancelled() || self.epochs_left == 0 {
+            return UpdateDeadline::Interrupt;
+        }
+        self.epochs_left -= 1;
+        UpdateDeadline::Continue(1)
+    }
 }
 
 impl ResourceLimiter for Guard {
@@ -96,9 +118,10 @@ impl Sandbox {
         limits: Limits,
         instantiate: impl FnOnce(&mut Store<Guard>) -> wasmtime::Result<T>,
     ) -> Result<(Sandbox, T), CallError> {
-        let guard = Guard { memory_bytes_max: limits.memory_bytes_max, exceeded: false };
+        let guard = Guard { memory_bytes_max: limits.memory_bytes_max, exceeded: false, cancel: None, epochs_left: 0 };
         let mut store = Store::new(engine.wasm(), guard);
         store.limiter(|guard| guard);
+        store.epoch_deadline_callback(|mut context| Ok(context.data_mut().on_epoch()));
         let mut sandbox = Sandbox { engine: engine.clone(), store, limits, poisoned: false };
         let instance = sandbox.call(limits.deadline, instantiate).map_err(|error| match error {
             CallError::Trapped(reason) => CallError::Instantiate(reason),
@@ -113,11 +136,26 @@ impl Sandbox {
         deadline: Duration,
         call: impl FnOnce(&mut Store<Guard>) -> wasmtime::Result<T>,
     ) -> Result<T, CallError> {
+        self.call_with(deadline, None, call)
+    }
+
+    /// As [`Sandbox::call`]; ends early when it is cancelled, which poisons the sandbox, too.
+    pub(crate) fn call_with<T>(
+        &mut self,
+        deadline: Duration,
+        cancel: Option<&Cancel>,
+        call: impl FnOnce(&mut Store<Guard>) -> wasmtime::Result<T>,
+    ) -> Result<T, CallError> {
         if self.poisoned {
             return Err(CallError::Poisoned);
         }
         self.store.data_mut().exceeded = false;
-        self.store.set_epoch_deadline(ticks(deadline));
+        let epochs = ticks(deadline);
+        // Only a call that can be cancelled looks up in every epoch.
+        let first = if cancel.is_some() { 1 } else { epochs };
+        self.store.data_mut().epochs_left = epochs - first;
+        self.store.data_mut().cancel = cancel.cloned();
+        self.store.set_epoch_deadline(first);
         let running = self.engine.ticker().running();
         let outcome = call(&mut self.store);
         drop(running);
@@ -140,6 +178,7 @@ impl Sandbox {
             return CallError::MemoryExceeded { bytes_max: self.limits.memory_bytes_max };
         }
         match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) if self.store.data().is_cancelled() => CallError::Cancelled,
             Some(Trap::Interrupt) => CallError::DeadlineExceeded,
             Some(trap) => CallError::Trapped(trap.to_string()),
             None => CallError::Trapped(format!("{error:#}")),

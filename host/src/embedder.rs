@@ -1,14 +1,15 @@
 //! The embedder: a pool of instances of the embedding component.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::Linker;
 
-use crate::bindings::embedding::exports::skerry::embedding::embedder;
-use crate::bindings::embedding::{Embedding as World, EmbeddingPre};
+use crate::bindings::provider::exports::skerry::embedding::embedder;
+use crate::bindings::provider::{Provider as World, ProviderPre};
 use crate::call::{CallError, Guard, Limits, Sandbox};
+use crate::cancel::Cancel;
 use crate::components::Component;
 use crate::engine::Engine;
 use crate::types::{Embedding, ModelInfo, TextSpan};
@@ -18,6 +19,9 @@ const CALL_TEXTS_MAX: usize = 32;
 
 /// Bytes of text in one guest call at most, unless a single text is longer.
 const CALL_BYTES_MAX: usize = 4 << 20;
+
+/// How often somebody who waits for an instance looks whether the work is still wanted.
+const CANCEL_LOOKED_AT: Duration = Duration::from_millis(20);
 
 /// Bytes of a text that is split for which a call has as much time as for embedding one text.
 const SPLIT_BYTES: usize = 64 << 10;
@@ -30,12 +34,13 @@ const PIECES_PER_INSTANCE: usize = 4;
 /// The deadline of its limits is what one call with 32 texts may take; a call with fewer texts has its share of it.
 pub struct Embedder {
     engine: Engine,
-    pre: EmbeddingPre<Guard>,
+    pre: ProviderPre<Guard>,
     limits: Limits,
     model: ModelInfo,
     pool: Mutex<Pool>,
     returned: Condvar,
     instances: usize,
+    texts_done: AtomicU64,
 }
 
 /// Instances that wait for work, and how many more may be made.
@@ -72,12 +77,21 @@ impl Embedder {
     ) -> Result<Embedder, CallError> {
         let instantiate = |error: wasmtime::Error| CallError::Instantiate(format!("{error:#}"));
         let instance = Linker::new(engine.wasm()).instantiate_pre(component.wasm()).map_err(instantiate)?;
-        let pre = EmbeddingPre::new(instance).map_err(instantiate)?;
+        let pre = ProviderPre::new(instance).map_err(instantiate)?;
         let mut first = Guest::new(engine, &pre, limits)?;
         let model = first.describe()?;
         let instances = instances.max(1);
         let pool = Mutex::new(Pool { idle: vec![first], unmade: instances - 1 });
-        Ok(Embedder { engine: engine.clone(), pre, limits, model, pool, returned: Condvar::new(), instances })
+        Ok(Embedder {
+            engine: engine.clone(),
+            pre,
+            limits,
+            model,
+            pool,
+            returned: Condvar::new(),
+            instances,
+            texts_done: AtomicU64::new(0),
+        })
     }
 
     /// The baked model.
@@ -85,14 +99,28 @@ impl Embedder {
         &self.model
     }
 
+    /// Texts that were embedded since the pool was made.
+    pub fn texts_done(&self) -> u64 {
+        self.texts_done.load(Ordering::Relaxed)
+    }
+
     /// One embedding per text, in the order of the texts. Any number of texts; blocks until all are done.
     ///
     /// # Errors
     /// The first fault of any call; see [`CallError`]. The instance that failed is replaced, so other jobs are not hurt.
     pub fn embed(&self, texts: &[&str]) -> Result<Vec<Embedding>, CallError> {
+        self.embed_with(texts, None)
+    }
+
+    /// As [`Embedder::embed`], for a caller who may go away: stops soon after it is cancelled, also one that waits for a free
+    /// instance. What runs is interrupted, and the instances are free for others.
+    ///
+    /// # Errors
+    /// As [`Embedder::embed`]; [`CallError::Cancelled`].
+    pub fn embed_with(&self, texts: &[&str], cancel: Option<&Cancel>) -> Result<Vec<Embedding>, CallError> {
         let pieces = cut(texts, self.instances);
         let workers = self.instances.min(pieces.len());
-        let job = Job { texts, pieces: &pieces, next: AtomicUsize::new(0) };
+        let job = Job { texts, pieces: &pieces, next: AtomicUsize::new(0), cancel };
         let mut done = Vec::with_capacity(pieces.len());
         if workers <= 1 {
             done.extend(self.work(&job));
@@ -116,7 +144,7 @@ impl Embedder {
     /// # Errors
     /// See [`CallError`].
     pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, CallError> {
-        self.with_guest(|guest| {
+        self.with_guest(None, |guest| {
             let Guest { sandbox, world } = guest;
             let embedder = world.skerry_embedding_embedder();
             Ok(sandbox.call(self.share(1), |store| embedder.call_tokenize(store, text))??)
@@ -132,7 +160,7 @@ impl Embedder {
     pub fn split(&self, text: &str, tokens: u32, overlap: u32) -> Result<Vec<TextSpan>, CallError> {
         // Every word of the text is looked up, so a long one has more time.
         let deadline = self.share(1) + self.share(1).mul_f64((text.len() / SPLIT_BYTES) as f64);
-        self.with_guest(|guest| {
+        self.with_guest(None, |guest| {
             let Guest { sandbox, world } = guest;
             let embedder = world.skerry_embedding_embedder();
             Ok(sandbox.call(deadline, |store| embedder.call_split(store, text, tokens, overlap))??)
@@ -147,8 +175,9 @@ impl Embedder {
             let Some(piece) = job.pieces.get(index) else { return done };
             let texts: Vec<String> =
                 piece.iter().filter_map(|&text| job.texts.get(text)).map(|&text| text.into()).collect();
-            let result = self.with_guest(|guest| guest.embed(&texts, self.share(texts.len())));
+            let result = self.with_guest(job.cancel, |guest| guest.embed(&texts, self.share(texts.len()), job.cancel));
             let failed = result.is_err();
+            self.texts_done.fetch_add(result.as_ref().map_or(0, Vec::len) as u64, Ordering::Relaxed);
             done.push((index, result));
             if failed {
                 // Nobody needs the rest.
@@ -164,11 +193,18 @@ impl Embedder {
     }
 
     /// Waits for an instance, lends it, and takes it back unless it failed; a failed one makes room for a new one.
-    fn with_guest<T>(&self, work: impl FnOnce(&mut Guest) -> Result<T, CallError>) -> Result<T, CallError> {
-        // Returns the place in the pool even when `work` panics.
-        let mut place = Place { embedder: self, guest: None };
+    fn with_guest<T>(
+        &self,
+        cancel: Option<&Cancel>,
+        work: impl FnOnce(&mut Guest) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
         let mut pool = self.lock();
         let idle = loop {
+            if cancel.is_some_and(Cancel::is_cancelled) {
+                // It may have been woken in another's stead.
+                self.returned.notify_one();
+                return Err(CallError::Cancelled);
+            }
             if let Some(guest) = pool.idle.pop() {
                 break Some(guest);
             }
@@ -176,9 +212,14 @@ impl Embedder {
                 pool.unmade -= 1;
                 break None;
             }
-            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+            pool = match cancel {
+                None => self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner),
+                Some(_) => self.returned.wait_timeout(pool, CANCEL_LOOKED_AT).unwrap_or_else(PoisonError::into_inner).0,
+            };
         };
         drop(pool);
+        // Returns the place in the pool even when `work` panics.
+        let mut place = Place { embedder: self, guest: None };
         let guest = match idle {
             Some(guest) => guest,
             None => Guest::new(&self.engine, &self.pre, self.limits)?,
@@ -210,7 +251,7 @@ impl Drop for Place<'_> {
 }
 
 impl Guest {
-    fn new(engine: &Engine, pre: &EmbeddingPre<Guard>, limits: Limits) -> Result<Guest, CallError> {
+    fn new(engine: &Engine, pre: &ProviderPre<Guard>, limits: Limits) -> Result<Guest, CallError> {
         let (sandbox, world) = Sandbox::new(engine, limits, |store| pre.instantiate(store))?;
         Ok(Guest { sandbox, world })
     }
@@ -221,10 +262,15 @@ impl Guest {
         Ok(sandbox.call(deadline, |store| world.skerry_embedding_embedder().call_describe(store))??)
     }
 
-    fn embed(&mut self, texts: &[String], deadline: Duration) -> Result<Vec<Embedding>, CallError> {
+    fn embed(
+        &mut self,
+        texts: &[String],
+        deadline: Duration,
+        cancel: Option<&Cancel>,
+    ) -> Result<Vec<Embedding>, CallError> {
         let Guest { sandbox, world } = self;
         let embedder = world.skerry_embedding_embedder();
-        let embeddings = sandbox.call(deadline, |store| embedder.call_embed(store, texts))??;
+        let embeddings = sandbox.call_with(deadline, cancel, |store| embedder.call_embed(store, texts))??;
         if embeddings.len() == texts.len() {
             Ok(embeddings)
         } else {
@@ -249,6 +295,8 @@ struct Job<'a> {
     /// Positions of texts, one list per guest call.
     pieces: &'a [Vec<usize>],
     next: AtomicUsize,
+    /// Whether they are still wanted.
+    cancel: Option<&'a Cancel>,
 }
 
 /// What a text costs, in about tokens: the model looks at 256 of them at most, the tokenizer at every byte.

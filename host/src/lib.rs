@@ -24,6 +24,7 @@ pub mod bake;
 mod bindings;
 mod cache;
 mod call;
+mod cancel;
 mod components;
 #[doc(hidden)]
 pub mod dot;
@@ -38,6 +39,7 @@ mod ticker;
 pub mod types;
 
 pub use call::{CallError, Limits};
+pub use cancel::{Cancel, CancelOnDrop};
 pub use components::{ArtefactError, Component, Components, ManifestEntry};
 pub use embedder::Embedder;
 pub use engine::{Engine, EngineConfig, EngineError};

@@ -2,11 +2,11 @@
 //!
 //! They are generated from the WIT, so the two cannot differ; the WIT documents each field.
 
-pub use crate::bindings::embedding::exports::skerry::embedding::embedder::{
-    Embedding, Model as ModelInfo, Span as TextSpan,
-};
 pub use crate::bindings::geometry::exports::skerry::geometry::curvature::{Edge, Forman};
 pub use crate::bindings::geometry::exports::skerry::geometry::distance::Metric;
+pub use crate::bindings::provider::exports::skerry::embedding::embedder::{
+    Embedding, Model as ModelInfo, Span as TextSpan,
+};
 pub use crate::bindings::query::exports::skerry::query::documents::{Chunk, Document, Field, Scalar, Span, Stats};
 pub use crate::bindings::query::exports::skerry::query::language::{Excerpt, FieldUse, Mark, Parsed, SyntaxError};
 pub use crate::bindings::query::exports::skerry::query::search::{

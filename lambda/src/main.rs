@@ -34,8 +34,9 @@ async fn main() -> anyhow::Result<()> {
     let api_keys = ApiKeys::new([std::env::var("SKERRY_API_KEY").unwrap_or_default().as_str()]);
     anyhow::ensure!(!api_keys.is_open(), "set SKERRY_API_KEY: without a key anyone could read and change everything");
     let components_dir = std::env::var_os("SKERRY_COMPONENTS").map(PathBuf::from);
-    let node = Node::open(&NodeConfig { data_dir, components_dir, embedder_instances: 1, seal_after: SEAL_AFTER })
-        .context("open the replica")?;
+    let models_file = std::env::var_os("SKERRY_MODELS").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let config = NodeConfig { data_dir, components_dir, embedder_instances: 1, seal_after: SEAL_AFTER, models_file };
+    let node = Node::open(&config).context("open the replica")?;
     let mut router = api::router(node.clone(), &ApiConfig { api_keys });
     if let Some(url) = hub {
         let api_key = std::env::var("SKERRY_HUB_API_KEY").ok().filter(|key| !key.is_empty());

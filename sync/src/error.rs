@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::record::RecordError;
+use crate::settings::SettingsError;
 
 /// The store could not do what it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -111,6 +112,9 @@ pub enum WriteError {
         /// The rule.
         reason: RecordError,
     },
+    /// A project's settings break a rule.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
     /// The disk is full. Everything acknowledged before is safe; try again when there is space.
     #[error("the disk that holds the store is full; nothing was written")]
     StoreFull,

@@ -33,6 +33,7 @@ mod materialise;
 pub mod record;
 mod replica;
 mod session;
+mod settings;
 mod store;
 mod vectors;
 mod version;
@@ -40,8 +41,12 @@ mod view;
 
 pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
 pub use record::{Link, Member, NameError, ProjectName, Record, RecordError, RecordKey};
-pub use replica::{Change, Commit, Health, Past, ProjectInfo, Replica, Timestamp, VerifyReport, VersionInfo};
+pub use replica::{
+    Change, Commit, Health, Past, ProjectChange, ProjectInfo, Replica, Timestamp, VerifyReport, VersionInfo,
+};
 pub use session::{Session, SessionSummary};
+pub use settings::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN, Chunking, MODEL_BYTES_MAX, Settings, SettingsError};
 #[doc(hidden)]
 pub use store::{BackendFactory, StoreFile};
+pub use vectors::Span;
 pub use version::Version;

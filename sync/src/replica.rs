@@ -13,14 +13,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use automerge::transaction::{CommitOptions, Transactable};
+use automerge::transaction::CommitOptions;
 use automerge::{ActorId, ObjId};
 use redb::ReadableTable;
 
 use crate::document::{DocumentId, SHARDS, Slot};
 use crate::error::{OpenError, ReadError, StoreError, WriteError};
 use crate::record::{ProjectName, Record, RecordKey};
-use crate::store::{BackendFactory, FEED, PROJECTS, RECORDS, StoreFile};
+use crate::settings::{self, Settings};
+use crate::store::{BackendFactory, FEED, META, PROJECTS, RECORDS, StoreFile};
 use crate::version::Version;
 use crate::view::View;
 use crate::{leaves, materialise};
@@ -54,6 +55,17 @@ pub struct ProjectInfo {
     pub description: String,
     /// Live records.
     pub records: u64,
+    /// How its texts become vectors.
+    pub settings: Settings,
+}
+
+/// What to write about a project.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ProjectChange<'a> {
+    /// Its description; an empty one leaves that of an existing project as it is.
+    pub description: &'a str,
+    /// Its settings, all of them; none leaves them as they are.
+    pub settings: Option<&'a Settings>,
 }
 
 /// An entry of the change feed: the last change of a record.
@@ -159,19 +171,45 @@ impl Replica {
     /// existing one as it is.
     ///
     /// # Errors
-    /// [`WriteError::StoreFull`] and [`WriteError::Store`]; nothing was written then.
+    /// As [`Replica::put_project`].
     pub fn create_project(&self, project: &ProjectName, description: &str, now: Timestamp) -> Result<bool, WriteError> {
+        self.put_project(project, ProjectChange { description, settings: None }, now)
+    }
+
+    /// Creates a project or changes what it says about itself; answers whether it was created.
+    ///
+    /// # Errors
+    /// [`WriteError::Settings`], [`WriteError::StoreFull`] and [`WriteError::Store`]; nothing was written then.
+    pub fn put_project(
+        &self,
+        project: &ProjectName,
+        change: ProjectChange<'_>,
+        now: Timestamp,
+    ) -> Result<bool, WriteError> {
+        if let Some(settings) = change.settings {
+            settings.check()?;
+        }
         let mut documents = self.documents();
         let existing = self.project_row(project)?;
         let created = existing.is_none();
-        let unchanged = existing.as_ref().is_some_and(|row| description.is_empty() || row.description == description);
-        if unchanged {
+        let before = existing.clone().unwrap_or_default();
+        let description = Some(change.description).filter(|new| !new.is_empty() && *new != before.description);
+        let settings = change.settings.filter(|new| **new != before.settings);
+        if !created && description.is_none() && settings.is_none() {
             return Ok(false);
         }
         let mut touched = Touched::new();
-        if !description.is_empty() {
+        if description.is_some() || settings.is_some() {
             let loaded = documents.get(self.store(), project, Slot::Catalog)?;
-            loaded.edit(now, |transaction, map| Ok(transaction.put(map, "description", description)?))?;
+            loaded.edit(now, |transaction, map| {
+                if let Some(description) = description {
+                    settings::write_description(transaction, map, description)?;
+                }
+                if let Some(settings) = settings {
+                    settings.write(transaction, map)?;
+                }
+                Ok(())
+            })?;
             touched.insert(Slot::Catalog, BTreeSet::new());
         }
         self.store_changes(&mut documents, project, &touched, existing.unwrap_or_default(), now)?;
@@ -190,11 +228,44 @@ impl Replica {
                 let (name, row) = entry?;
                 let name = ProjectName::parse(name.value()).map_err(|error| StoreError::Damaged(error.to_string()))?;
                 let row = ProjectRow::decode(row.value())?;
-                rows.push(ProjectInfo { name, description: row.description, records: row.records });
+                rows.push(row.info(name));
             }
             Ok(rows)
         })?;
         Ok(rows)
+    }
+
+    /// A project.
+    ///
+    /// # Errors
+    /// [`ReadError::UnknownProject`] and [`ReadError::Store`].
+    pub fn project(&self, project: &ProjectName) -> Result<ProjectInfo, ReadError> {
+        Ok(self.known_row(project)?.info(project.clone()))
+    }
+
+    /// What this replica alone noted down under a name; no other replica learns of it.
+    ///
+    /// # Errors
+    /// [`ReadError::Store`].
+    pub fn note_of(&self, name: &str) -> Result<Option<String>, ReadError> {
+        let found = self.store().read(|transaction| {
+            let note =
+                transaction.open_table(META)?.get(format!("{NOTE}{name}").as_str())?.map(|note| note.value().to_vec());
+            Ok(note)
+        })?;
+        Ok(found.and_then(|note| String::from_utf8(note).ok()))
+    }
+
+    /// Notes something down for this replica alone. On disk when this returns.
+    ///
+    /// # Errors
+    /// [`WriteError::StoreFull`] and [`WriteError::Store`].
+    pub fn put_note(&self, name: &str, note: &str) -> Result<(), WriteError> {
+        self.store().write(|transaction| {
+            transaction.open_table(META)?.insert(format!("{NOTE}{name}").as_str(), note.as_bytes())?;
+            Ok(())
+        })?;
+        Ok(())
     }
 
     fn project_row(&self, project: &ProjectName) -> Result<Option<ProjectRow>, StoreError> {
@@ -298,7 +369,8 @@ impl Replica {
                 records.push((key.clone(), record));
             }
             if slot == Slot::Catalog {
-                row.description = project::description(&loaded.document, &map);
+                row.description = settings::description(&loaded.document, &map);
+                row.settings = settings::catalog_settings(&loaded.document, &map);
             }
             row.set_heads(slot, &loaded.document.get_heads());
             chunks.push((DocumentId::derive(project, slot), loaded.unsaved()));
@@ -456,6 +528,9 @@ impl Replica {
         Ok(report)
     }
 }
+
+/// What the names of notes begin with in the store.
+const NOTE: &str = "note/";
 
 /// Number of heads entries that a project's row has.
 pub(crate) const SLOTS: usize = SHARDS + 1;

@@ -6,12 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use skerry_sync::ProjectInfo;
+use skerry_sync::{Chunking, ProjectChange, ProjectInfo, ProjectName, Settings};
 
+use super::models::checked_settings;
 use super::{blocking, project_name};
-use crate::body::{Health, NodeStatus, Project, ProjectBody, ProjectStatus, Projects, Status, VersionBody};
+use crate::body::{
+    ChunkingBody, Health, NodeStatus, Project, ProjectBody, ProjectModel, ProjectStatus, Projects, ReembeddingBody,
+    Status, VersionBody,
+};
 use crate::clock;
 use crate::extract::{JsonBody, PathParameters};
+use crate::index::derive::Derivation;
+use crate::models::{DEFAULT_MODEL, Models};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
@@ -46,7 +52,8 @@ fn failure(node: &Node) -> Option<String> {
 #[utoipa::path(get, path = "/status", tag = "node", responses((status = 200, body = Status)))]
 pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>, Problem> {
     blocking(move || {
-        let model = node.embedder().model();
+        let model = node.models().get(DEFAULT_MODEL)?;
+        let model = model.card();
         let mut projects = Vec::new();
         for info in node.replica().projects()? {
             let progress = match node.index_if_open(&info.name) {
@@ -86,7 +93,40 @@ fn memory_pss_bytes() -> Option<u64> {
 fn project(node: &Node, info: ProjectInfo) -> Result<Project, Problem> {
     let version = node.replica().version(&info.name)?.to_string();
     let sequence = node.replica().sequence(&info.name)?;
-    Ok(Project { name: info.name.to_string(), description: info.description, records: info.records, version, sequence })
+    // Before the model: when it says that there is no change, the model is the one after it.
+    let reembedding = node.reembedding(&info.name).map(|reembedding| {
+        let progress = reembedding.progress();
+        ReembeddingBody {
+            model: reembedding.target().model_name().to_owned(),
+            chunking: chunking(reembedding.target()),
+            records_done: progress.records_done,
+            records_total: progress.records_total.max(progress.records_done),
+            error: progress.error,
+        }
+    });
+    let derivation = node.derivation(&info.name)?;
+    let card = derivation.model().map(|model| model.card().clone());
+    let model = ProjectModel {
+        name: derivation.model_name().to_owned(),
+        id: card.as_ref().ok().map(|card| card.id.clone()),
+        dimensions: card.as_ref().ok().map(|card| card.dimensions),
+        unavailable: card.err().map(|error| error.to_string()),
+    };
+    Ok(Project {
+        name: info.name.to_string(),
+        description: info.description,
+        records: info.records,
+        version,
+        sequence,
+        model,
+        chunking: chunking(&derivation),
+        reembedding,
+    })
+}
+
+fn chunking(derivation: &Derivation) -> Option<ChunkingBody> {
+    let Chunking { tokens, overlap } = derivation.model().ok().map(|_| derivation.chunking())?;
+    Some(ChunkingBody { tokens, overlap })
 }
 
 /// The projects of this node.
@@ -110,19 +150,18 @@ pub(super) async fn get_project(
     blocking(move || find(&node, &name).map(Json)).await
 }
 
-fn find(node: &Node, name: &str) -> Result<Project, Problem> {
+pub(super) fn find(node: &Node, name: &str) -> Result<Project, Problem> {
     let name = project_name(name)?;
-    // Reading the version first answers unknown-project for a name that is not there.
-    node.replica().version(&name)?;
-    let info = node.replica().projects()?.into_iter().find(|info| info.name == name);
-    let info = info.ok_or_else(|| Problem::from(skerry_sync::ReadError::UnknownProject(name.to_string())))?;
-    project(node, info)
+    project(node, node.replica().project(&name)?)
 }
 
-/// Creates a project, or changes its description.
+/// Creates a project, or changes its description. Its model and chunks can be changed here while it has no records.
 #[utoipa::path(put, path = "/projects/{project}", tag = "projects", params(("project" = String, Path)),
     request_body = ProjectBody, responses(
-    (status = 201, body = Project, description = "Created"), (status = 200, body = Project, description = "Was there")))]
+    (status = 201, body = Project, description = "Created"), (status = 200, body = Project, description = "Was there"),
+    (status = 409, description = "urn:skerry:problem:model-mismatch: it has records, embedded with another model"),
+    (status = 422, description = "urn:skerry:problem:unknown-model or invalid-body"),
+    (status = 503, description = "urn:skerry:problem:model-unavailable")))]
 pub(super) async fn put_project(
     State(node): State<Arc<Node>>,
     PathParameters(name): PathParameters<String>,
@@ -134,11 +173,46 @@ pub(super) async fn put_project(
         return Err(Problem::new(Kind::InvalidBody, detail));
     }
     blocking(move || {
-        let created = node.replica().create_project(&project_name(&name)?, &body.description, clock::now())?;
+        let project = project_name(&name)?;
+        let settings = new_settings(&node, &project, &body)?;
+        let change = ProjectChange { description: &body.description, settings: settings.as_ref() };
+        let created = node.replica().put_project(&project, change, clock::now())?;
+        if settings.is_some() {
+            node.model_changed(&project)?;
+        }
         let status = if created { StatusCode::CREATED } else { StatusCode::OK };
         Ok((status, Json(find(&node, &name)?)))
     })
     .await
+}
+
+/// The settings to write; none when the body says nothing new about them.
+fn new_settings(node: &Node, project: &ProjectName, body: &ProjectBody) -> Result<Option<Settings>, Problem> {
+    let ProjectBody { model, chunk_tokens, chunk_overlap, .. } = body;
+    if model.is_none() && chunk_tokens.is_none() && chunk_overlap.is_none() {
+        return Ok(None);
+    }
+    let existing = match node.replica().project(project) {
+        Ok(info) => Some(info),
+        Err(skerry_sync::ReadError::UnknownProject(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let (before, records) = existing.map_or_else(Default::default, |info| (info.settings, info.records));
+    let settings = checked_settings(node, &before, model.as_deref(), *chunk_tokens, *chunk_overlap)?;
+    let now = Derivation::new(node.models(), &before);
+    if now.is_same(&Derivation::new(node.models(), &settings)) {
+        // The same in other words; or in none, for a project that is new.
+        return Ok(Some(settings).filter(|_| records == 0));
+    }
+    if records > 0 {
+        let (now, wanted) = (Models::name_for(&before), Models::name_for(&settings));
+        let detail = format!(
+            "The {records} records of `{project}` are embedded with `{now}`; vectors of `{wanted}`, or of other chunks, must not \
+             be mixed with them. Take the project there with POST /api/v1/projects/{project}/reembed."
+        );
+        return Err(Problem::new(Kind::ModelMismatch, detail).with("model", now));
+    }
+    Ok(Some(settings))
 }
 
 /// The project's version.

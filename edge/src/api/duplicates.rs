@@ -14,7 +14,7 @@ use super::{blocking, project_name};
 use crate::alike;
 use crate::body::{Duplicates, DuplicatesBody, Pair};
 use crate::extract::{JsonBody, PathParameters};
-use crate::index;
+use crate::index::derive::Derivation;
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
@@ -55,17 +55,20 @@ pub(super) async fn duplicates(
         let more = records.len() > limit;
         records.truncate(limit);
         let keys: Vec<RecordKey> = records.iter().map(|record| record.key.clone()).collect();
-        let index = node.index(&project);
+        let index = node.index(&project)?;
+        index.derivation().model()?;
         let mut vectors_pending = 0;
         let mut pairs = Vec::new();
-        for document in index::documents(node.sources(), &project, &keys)?.iter().filter(|one| !one.text.is_empty()) {
+        for document in
+            index.derivation().documents(node.sources(), &project, &keys)?.iter().filter(|one| !one.text.is_empty())
+        {
             let Some(chunk) = document.chunks.get(document.chunks.len() / 2) else {
                 vectors_pending += 1;
                 continue;
             };
             let request = near_behind(&document.key, chunk.vector.clone(), min);
             let near = index.query(node.sources(), &request)?.response.hits;
-            pairs.extend(alike_in_all_parts(&node, &project, document, &near, min)?);
+            pairs.extend(alike_in_all_parts(&node, &project, index.derivation(), document, &near, min)?);
         }
         pairs.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then_with(|| a.keys.cmp(&b.keys)));
         let next = records.last().filter(|_| more).map(|last| last.key.as_str().to_owned());
@@ -78,12 +81,13 @@ pub(super) async fn duplicates(
 fn alike_in_all_parts(
     node: &Node,
     project: &ProjectName,
+    derivation: &Derivation,
     document: &Document,
     near: &[Hit],
     min: f32,
 ) -> Result<Vec<Pair>, Problem> {
     let keys = near.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;
-    let others = index::documents(node.sources(), project, &keys)?;
+    let others = derivation.documents(node.sources(), project, &keys)?;
     let mut pairs = Vec::new();
     for other in others {
         let similarity = match (document.chunks.as_slice(), other.chunks.as_slice()) {

@@ -7,16 +7,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderName;
 use axum::response::{IntoResponse, Response};
+use skerry_host::Cancel;
 use skerry_host::types::{Comparison, Condition, FilterNode, Fusion, Group, Hit, Parsed, Request, Scalar, Span};
 use skerry_sync::{ProjectName, ReadError, Record, RecordKey};
 
 use super::highlight::{Shown, highlights};
-use super::{blocking, project_name};
+use super::{project_name, while_wanted};
 use crate::alike;
 use crate::body::{Answer, FusionBody, GroupBody, HighlightBody, HitBody, Mode, QueryBody, RecordBody, SpanBody};
 use crate::extract::{JsonBody, PathParameters};
 use crate::filter;
-use crate::index::{self, Answered, ProjectIndex};
+use crate::index::{Answered, ProjectIndex};
+use crate::models::ModelError;
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
@@ -56,15 +58,18 @@ const VECTOR_WEIGHT_DEFAULT: f32 = 0.8;
 #[utoipa::path(post, path = "/projects/{project}/query", tag = "query", params(("project" = String, Path)),
     request_body = QueryBody, responses(
     (status = 200, body = Answer), (status = 400, description = "urn:skerry:problem:invalid-query or unknown-field"),
-    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-version")))]
+    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-version"),
+    (status = 409, description = "urn:skerry:problem:model-mismatch: the vector is of another model"),
+    (status = 502, description = "urn:skerry:problem:model-failed, in the mode `vector`"),
+    (status = 503, description = "urn:skerry:problem:model-unavailable, in the mode `vector`")))]
 pub(super) async fn query(
     State(node): State<Arc<Node>>,
     PathParameters(project): PathParameters<String>,
     JsonBody(body): JsonBody<QueryBody>,
 ) -> Result<Response, Problem> {
-    blocking(move || {
+    while_wanted(move |cancel| {
         let project = project_name(&project)?;
-        let (answer, timing) = answer(&node, &project, body)?;
+        let (answer, timing) = answer(&node, &project, body, cancel)?;
         Ok(([(HeaderName::from_static("server-timing"), timing.header())], Json(answer)).into_response())
     })
     .await
@@ -89,19 +94,24 @@ impl Timing {
 ///
 /// # Errors
 /// A [`Problem`] that names the fault.
-fn answer(node: &Node, project: &ProjectName, mut body: QueryBody) -> Result<(Answer, Timing), Problem> {
+fn answer(
+    node: &Node,
+    project: &ProjectName,
+    mut body: QueryBody,
+    cancel: &Cancel,
+) -> Result<(Answer, Timing), Problem> {
     let started = std::time::Instant::now();
     // Before any work: an unknown project must not cost an embedding.
     let before = node.replica().sequence(project)?;
-    let index = node.index(project);
+    let index = node.index(project)?;
     // A version has one name, however its digits are written.
     body.version = body.version.map(|version| version.to_ascii_lowercase());
     let version = body.version.clone();
     let written = body.query.clone();
-    let asked = read(node, &index, project, body)?;
+    let asked = read(node, &index, project, body, cancel)?;
     let embedded = std::time::Instant::now();
     let ask = |request: &Request| match &version {
-        Some(version) => index.query_at(node.sources(), version, request),
+        Some(version) => index.query_at(node.sources(), version, request, cancel),
         None => index.query(node.sources(), request),
     };
     let pointed = |problem: Problem| point_at_field(problem, written.as_deref(), asked.parsed.as_ref());
@@ -172,6 +182,7 @@ fn fetch(
         next_offset: Some(next)
             .filter(|&next| more && next < response.candidates && next <= OFFSET_MAX)
             .filter(|_| asked.request.diversity.is_none()),
+        vectors_unavailable: asked.vectors_unavailable.clone(),
         hits,
     })
 }
@@ -222,9 +233,17 @@ struct Asked {
     k: u32,
     /// The words to mark, if there are any, and in how many bytes of text.
     highlight: Option<(Option<String>, u32)>,
+    /// Why there is no vector although one was asked for.
+    vectors_unavailable: Option<String>,
 }
 
-fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBody) -> Result<Asked, Problem> {
+fn read(
+    node: &Node,
+    index: &ProjectIndex,
+    project: &ProjectName,
+    body: QueryBody,
+    cancel: &Cancel,
+) -> Result<Asked, Problem> {
     let k = within("k", body.k.unwrap_or(K_DEFAULT), 1, K_MAX)?;
     let offset = within("offset", body.offset.unwrap_or(0), 0, OFFSET_MAX)?;
     if body.diversity.is_some() && offset > 0 {
@@ -244,9 +263,12 @@ fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBod
     if let Some(parsed) = &parsed {
         filter = filter::both(filter, parsed.filter.clone());
     }
+    check_model(index, body.model.as_deref())?;
     let mut given = body.vector;
     if let Some(key) = &body.like {
-        given = Some(like(node, project, key, body.version.as_deref(), given.is_some() || text.is_some(), body.mode)?);
+        let has_words = given.is_some() || text.is_some();
+        check_like(has_words, body.mode)?;
+        given = Some(like(node, index, project, key, body.version.as_deref(), cancel)?);
         let itself = Condition { path: "key".to_owned(), comparison: Comparison::Eq(Scalar::Text(key.clone())) };
         filter = filter::both(filter, vec![FilterNode::Condition(itself), FilterNode::Negate(0)]);
     }
@@ -261,15 +283,29 @@ fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBod
             "The query is empty: give it a `text`, a `query`, a `vector`, a `filter` or `like`.".to_owned(),
         ));
     }
+    let mut vectors_unavailable = None;
     let vector = match (body.mode, given, &text) {
         (Mode::Keyword, Some(_), _) => {
             return Err(invalid("A keyword query takes no `vector`; use the mode `hybrid` or `vector`.".to_owned()));
         }
         (Mode::Keyword, None, _) | (_, None, None) => None,
-        (_, Some(vector), _) => Some(checked_vector(vector, node.embedder().model().dimensions)?),
-        (_, None, Some(text)) => embed(node, text)?,
+        (_, Some(vector), _) => Some(checked_vector(vector, index)?),
+        (Mode::Vector, None, Some(text)) => Some(embed(index, text, cancel)?),
+        (Mode::Hybrid, None, Some(text)) => match embed(index, text, cancel) {
+            Ok(vector) => Some(vector),
+            Err(ModelError::Call(error)) => return Err(error.into()),
+            // Words find records without any model; who asked for both is told.
+            Err(error) => {
+                vectors_unavailable = Some(error.to_string());
+                None
+            }
+        },
     };
     let similarity_min = body.similarity_min.map(|min| share("similarity_min", min, -1.0)).transpose()?;
+    if let (Some(reason), Some(_)) = (&vectors_unavailable, similarity_min) {
+        let detail = format!("`similarity_min` needs a vector to compare with, and {reason}.");
+        return Err(Problem::new(Kind::ModelUnavailable, detail).with("model", index.derivation().model_name()));
+    }
     if similarity_min.is_some() && vector.is_none() {
         return Err(invalid(
             "`similarity_min` needs something to be similar to: a text, a vector or `like`, and not the mode `keyword`."
@@ -292,7 +328,7 @@ fn read(node: &Node, index: &ProjectIndex, project: &ProjectName, body: QueryBod
         group: body.group.map(group).transpose()?,
         explain: body.explain,
     };
-    Ok(Asked { request, parsed, k, highlight: bytes.map(|bytes| (text, bytes)) })
+    Ok(Asked { request, parsed, k, highlight: bytes.map(|bytes| (text, bytes)), vectors_unavailable })
 }
 
 /// One more than wanted tells whether there is another page.
@@ -342,16 +378,22 @@ fn point_at_field(problem: Problem, query: Option<&str>, parsed: Option<&Parsed>
     }
 }
 
-/// What a record is about, as it was at the version: the mean of its chunks' vectors, from the cache as a rule, since they were
-/// embedded when it was published.
-fn like(
-    node: &Node,
-    project: &ProjectName,
-    key: &str,
-    version: Option<&str>,
-    has_words: bool,
-    mode: Mode,
-) -> Result<Vec<f32>, Problem> {
+/// Refuses a query that is about another model than the project's.
+fn check_model(index: &ProjectIndex, model: Option<&str>) -> Result<(), Problem> {
+    let Some(given) = model else { return Ok(()) };
+    let derivation = index.derivation();
+    let name = derivation.model_name();
+    let is_id = derivation.model().is_ok_and(|model| model.card().id == given);
+    if given == name || is_id {
+        return Ok(());
+    }
+    let detail = format!(
+        "The query's vector is of the model `{given}`; the project's vectors are of `{name}`, and the two must not be compared."
+    );
+    Err(Problem::new(Kind::ModelMismatch, detail).with("model", name))
+}
+
+fn check_like(has_words: bool, mode: Mode) -> Result<(), Problem> {
     if has_words {
         return Err(invalid(
             "`like` stands for the text and the vector; leave `text`, `query` words and `vector` out.".to_owned(),
@@ -360,6 +402,19 @@ fn like(
     if mode == Mode::Keyword {
         return Err(invalid("`like` compares by meaning; use the mode `hybrid` or `vector`.".to_owned()));
     }
+    Ok(())
+}
+
+/// What a record is about, as it was at the version: the mean of its chunks' vectors, from the cache as a rule, since they were
+/// embedded when it was published.
+fn like(
+    node: &Node,
+    index: &ProjectIndex,
+    project: &ProjectName,
+    key: &str,
+    version: Option<&str>,
+    cancel: &Cancel,
+) -> Result<Vec<f32>, Problem> {
     let parsed = RecordKey::parse(key)?;
     let mut record = node.replica().get(project, &parsed)?;
     if let Some(version) = version
@@ -373,9 +428,9 @@ fn like(
     if record.text.is_empty() {
         return Err(invalid(format!("The record `{key}` has no text, so nothing can be like it in meaning.")));
     }
-    let document = index::embedded(node.sources(), &[&record])?.pop();
-    let direction = document.and_then(|document| alike::direction(&document.chunks));
-    direction.ok_or_else(|| Problem::internal(&"the embedder gave no vector"))
+    let chunks = index.derivation().embedded(node.replica(), &[&record.text], Some(cancel))?.pop();
+    let direction = chunks.and_then(|chunks| alike::direction(&chunks));
+    direction.ok_or_else(|| Problem::internal(&"the model gave no vector"))
 }
 
 fn checked_text(text: Option<String>) -> Result<Option<String>, Problem> {
@@ -390,9 +445,17 @@ fn checked_text(text: Option<String>) -> Result<Option<String>, Problem> {
     Ok(Some(text))
 }
 
-fn checked_vector(vector: Vec<f32>, dimensions: u32) -> Result<Vec<f32>, Problem> {
+fn checked_vector(vector: Vec<f32>, index: &ProjectIndex) -> Result<Vec<f32>, Problem> {
+    let model = index.derivation().model()?;
+    let (dimensions, name) = (model.card().dimensions, &model.card().name);
     if vector.len() != dimensions as usize {
-        return Err(invalid(format!("`vector` has {} numbers; the model's vectors have {dimensions}.", vector.len())));
+        let detail = format!(
+            "`vector` has {} numbers; the vectors of the project's model, `{name}`, have {dimensions}.",
+            vector.len()
+        );
+        return Err(Problem::new(Kind::InvalidQuery, detail)
+            .with("model", name.as_str())
+            .with("dimensions", dimensions));
     }
     if vector.iter().any(|number| !number.is_finite()) || vector.iter().all(|&number| number == 0.0) {
         return Err(invalid("`vector` must have finite numbers that are not all zero.".to_owned()));
@@ -414,8 +477,13 @@ fn share(name: &str, value: f32, least: f32) -> Result<f32, Problem> {
     Err(invalid(format!("`{name}` is {value}; it goes from {least} to 1.")))
 }
 
-fn embed(node: &Node, text: &str) -> Result<Option<Vec<f32>>, Problem> {
-    Ok(node.embedder().embed(&[text])?.pop().map(|embedding| embedding.vector))
+fn embed(index: &ProjectIndex, text: &str, cancel: &Cancel) -> Result<Vec<f32>, ModelError> {
+    let model = index.derivation().model()?;
+    let vector = model.embed(&[text], Some(cancel))?.pop();
+    vector.ok_or_else(|| ModelError::Failed {
+        name: model.card().name.clone(),
+        reason: "it gave no vector for the query".to_owned(),
+    })
 }
 
 fn fusion(body: Option<FusionBody>) -> Result<Fusion, Problem> {

@@ -95,6 +95,9 @@ pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Re
     for (hit, rank) in hits.iter().zip(1 + arguments.offset as usize..) {
         print_hit(hit, rank)?;
     }
+    if let Some(reason) = answer["vectors_unavailable"].as_str() {
+        note(format_args!("found by words alone: {reason}"));
+    }
     if let Some(pending) = answer["vectors_pending"].as_u64() {
         note(format_args!("{pending} records are still being embedded and are found by words only until then"));
     }

@@ -4,6 +4,7 @@ use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::client::segment;
+use super::models::way_of;
 use super::publish::text;
 use super::search::clip;
 use super::{Globals, print_json, print_line};
@@ -44,12 +45,13 @@ pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
     }
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(["project", "records", "version", "not yet embedded", "index", "description"]);
+    table.set_header(["project", "records", "version", "model", "not yet embedded", "index", "description"]);
     for project in status["projects"].as_array().into_iter().flatten() {
         table.add_row([
             text(project, "name"),
             project["records"].to_string(),
             text(project, "version").get(..12).unwrap_or_default().to_owned(),
+            way_of(project).unwrap_or_else(|| model_name(project)),
             project["vectors_pending"].as_u64().map_or_else(|| "-".to_owned(), |count| count.to_string()),
             index_size(project),
             clip(text(project, "description").lines().next().unwrap_or_default(), 60),
@@ -57,6 +59,12 @@ pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
     }
     print_line(table)?;
     Ok(())
+}
+
+/// The name of a project's model, marked where this node does not have it.
+fn model_name(project: &Value) -> String {
+    let name = text(&project["model"], "name");
+    if project["model"]["id"].is_null() { format!("{name} (not here)") } else { name }
 }
 
 /// Megabytes and segments of a project's index; a dash while nobody has asked the node for it.

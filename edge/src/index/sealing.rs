@@ -19,8 +19,9 @@ use skerry_host::types::Document;
 use skerry_host::{Component, bake};
 use skerry_sync::{ProjectName, RecordKey};
 
+use super::derive::Derivation;
 use super::reader::Position;
-use super::{FEED_PAGE, IndexError, Sources, documents, lock};
+use super::{FEED_PAGE, IndexError, Sources, lock};
 
 /// A segment is merged when it is at most this many times as large as all that comes behind it.
 const MERGE_RATIO: u64 = 2;
@@ -83,6 +84,7 @@ pub(super) enum Checked {
 #[derive(Debug)]
 pub(super) struct SealedSegments {
     dir: PathBuf,
+    derivation: Derivation,
     segments: Mutex<Vec<Arc<Sealed>>>,
     busy: AtomicBool,
 }
@@ -97,9 +99,9 @@ impl Drop for Busy<'_> {
 }
 
 impl SealedSegments {
-    pub(super) fn new(project: &ProjectName, sources: &Sources) -> SealedSegments {
-        let dir = sources.index_dir.join(project.as_str());
-        SealedSegments { dir, segments: Mutex::default(), busy: AtomicBool::new(false) }
+    pub(super) fn new(project: &ProjectName, derivation: &Derivation, sources: &Sources) -> SealedSegments {
+        let dir = sources.index_dir.join(derivation.folder(project));
+        SealedSegments { dir, derivation: derivation.clone(), segments: Mutex::default(), busy: AtomicBool::new(false) }
     }
 
     pub(super) fn is_busy(&self) -> bool {
@@ -179,7 +181,7 @@ impl SealedSegments {
         };
         let known = sources.replica.sequence_of(project, &manifest.version)?;
         let usable = manifest.format == FORMAT
-            && manifest.model == sources.embedder.model().id
+            && manifest.model == self.derivation.label()
             && manifest.query_sha256 == sources.query_sha256
             && known == Some(manifest.sequence);
         Ok(Some(manifest).filter(|_| usable))
@@ -220,7 +222,7 @@ impl SealedSegments {
         let told = |step: bake::Step| tracing::debug!(%project, ?step, "sealing");
         // Page by page, so that a large segment need not be in memory twice. An iterator has no way to fail but to end.
         let (mut since, mut failure, mut documents) = (plan.from, None, 0);
-        let batches = std::iter::from_fn(|| match next_batch(sources, project, &mut since, plan.to) {
+        let batches = std::iter::from_fn(|| match self.next_batch(sources, project, &mut since, plan.to) {
             Ok(batch) => {
                 documents += batch.as_ref().map_or(0, Vec::len) as u64;
                 batch
@@ -243,6 +245,28 @@ impl SealedSegments {
         let seconds = begun.elapsed().as_secs_f64();
         tracing::info!(%project, documents, bytes = baked.len(), seconds, "sealed a segment");
         Ok(Some(Sealed { component, sha256, from: plan.from, to: plan.to, documents }))
+    }
+
+    /// The documents of the next page of the feed behind `since`, which moves on; none behind `to`.
+    fn next_batch(
+        &self,
+        sources: &Sources,
+        project: &ProjectName,
+        since: &mut u64,
+        to: u64,
+    ) -> Result<Option<Vec<Document>>, IndexError> {
+        let Some(keys) = next_keys(sources, project, since, to)? else { return Ok(None) };
+        self.derivation.documents(sources, project, &keys).map(Some)
+    }
+
+    /// Deletes everything that it has on disk; what is mapped stays usable. What cannot be deleted is derived data that is
+    /// deleted when the project's index is next opened.
+    pub(super) fn delete_files(&self) {
+        if let Err(error) = fs::remove_dir_all(&self.dir)
+            && error.kind() != std::io::ErrorKind::NotFound
+        {
+            tracing::warn!(path = %self.dir.display(), %error, "an index that is not needed any more stays behind");
+        }
     }
 
     /// Puts a new segment in the place of those whose ranges it covers, and writes it down. None when it does not follow on
@@ -273,7 +297,7 @@ impl SealedSegments {
         };
         let manifest = Manifest {
             format: FORMAT,
-            model: sources.embedder.model().id.clone(),
+            model: self.derivation.label(),
             query_sha256: sources.query_sha256.clone(),
             version: at.version.clone(),
             sequence: at.sequence,
@@ -331,17 +355,6 @@ pub(super) fn stale_keys(
         since = end;
     }
     Ok(stale)
-}
-
-/// The documents of the next page of the feed behind `since`, which moves on; none behind `to`.
-fn next_batch(
-    sources: &Sources,
-    project: &ProjectName,
-    since: &mut u64,
-    to: u64,
-) -> Result<Option<Vec<Document>>, IndexError> {
-    let Some(keys) = next_keys(sources, project, since, to)? else { return Ok(None) };
-    documents(sources, project, &keys).map(Some)
 }
 
 /// The keys of records that are there, of the next page of the feed behind `since`, which moves on; none behind `to`.

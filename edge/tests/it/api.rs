@@ -246,6 +246,7 @@ async fn the_description_is_the_router() {
     let paths: Vec<String> = description().paths.paths.keys().cloned().collect();
     let expected = [
         "/api/v1/health",
+        "/api/v1/models",
         "/api/v1/projects",
         "/api/v1/projects/{project}",
         "/api/v1/projects/{project}/deletions",
@@ -253,6 +254,7 @@ async fn the_description_is_the_router() {
         "/api/v1/projects/{project}/query",
         "/api/v1/projects/{project}/records",
         "/api/v1/projects/{project}/records/{key}",
+        "/api/v1/projects/{project}/reembed",
         "/api/v1/projects/{project}/sync",
         "/api/v1/projects/{project}/version",
         "/api/v1/projects/{project}/versions",

@@ -8,14 +8,17 @@ mod command_line;
 mod components;
 mod crash;
 mod embed_cli;
+mod endpoint;
+mod models;
 mod process;
+mod reembed;
 mod replicas;
 mod sealing;
 mod search;
 mod search_cli;
 mod versions;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,7 +27,8 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use skerry_edge::api::{ApiConfig, router};
-use skerry_edge::node::{Node, NodeConfig, SEAL_AFTER};
+use skerry_edge::node::{Node, NodeConfig, NodeError, SEAL_AFTER};
+use skerry_sync::OpenError;
 use tower::ServiceExt;
 
 fn components_dir() -> PathBuf {
@@ -35,8 +39,8 @@ fn components_dir() -> PathBuf {
 /// A node in this process, over a folder of its own.
 struct TestNode {
     router: Router,
-    _node: Arc<Node>,
-    _data: tempfile::TempDir,
+    node: Arc<Node>,
+    _data: Option<tempfile::TempDir>,
 }
 
 impl TestNode {
@@ -55,14 +59,52 @@ impl TestNode {
 
     fn open(config: &ApiConfig, seal_after: usize) -> TestNode {
         let data = tempfile::tempdir().unwrap();
+        let node = TestNode::over(data.path(), config, seal_after, None);
+        TestNode { _data: Some(data), ..node }
+    }
+
+    /// A node over a folder that outlives it, with further models.
+    fn at(data: &Path, models: &Value) -> TestNode {
+        let file = data.join("models.json");
+        std::fs::write(&file, models.to_string()).unwrap();
+        TestNode::over(data, &ApiConfig::default(), SEAL_AFTER, Some(file))
+    }
+
+    fn over(data: &Path, config: &ApiConfig, seal_after: usize, models_file: Option<PathBuf>) -> TestNode {
         let node_config = NodeConfig {
-            data_dir: data.path().to_owned(),
+            data_dir: data.to_owned(),
             components_dir: Some(components_dir()),
             embedder_instances: 2,
             seal_after,
+            models_file,
         };
-        let node = Node::open(&node_config).expect("run `cargo xtask components` first");
-        TestNode { router: router(Arc::clone(&node), config), _node: node, _data: data }
+        // A node before it may still be finishing a page in the background.
+        let deadline = std::time::Instant::now() + Duration::from_secs(30);
+        let node = loop {
+            match Node::open(&node_config) {
+                Err(NodeError::Open(OpenError::InUse { .. })) if std::time::Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                opened => break opened.expect("run `cargo xtask components` first"),
+            }
+        };
+        TestNode { router: router(Arc::clone(&node), config), node, _data: None }
+    }
+
+    /// Asks for the project until it is as wanted.
+    async fn until(&self, project: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let asked = async {
+            loop {
+                let status = self.call("GET", "/status", &Value::Null).await.1;
+                let projects = status["projects"].as_array().unwrap();
+                let found = projects.iter().find(|one| one["name"] == project).cloned().unwrap_or_default();
+                if wanted(&found) {
+                    break found;
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_mins(1), asked).await.expect(what)
     }
 
     /// Waits until the first project has a sealed segment and none is being made.

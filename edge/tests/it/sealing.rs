@@ -92,6 +92,7 @@ impl OpenNode {
             components_dir: Some(components_dir()),
             embedder_instances: 2,
             seal_after,
+            models_file: None,
         };
         // Work in the background may hold the store of the node before for a moment.
         let node = wait_for("the store's lock", || match Node::open(&config) {
@@ -161,15 +162,15 @@ impl OpenNode {
     }
 
     fn progress(&self) -> Option<Progress> {
-        self.node.index(&project()).progress().unwrap()
+        self.node.index(&project()).unwrap().progress().unwrap()
     }
 
     /// Waits until nothing is being sealed and nothing wants to be; answers the documents of the sealed segments.
     fn settled(&self) -> Vec<u32> {
         let mut segments = wait_for("sealing", || {
-            let wants = self.node.index(&project()).wants_sealing(self.node.sources());
+            let wants = self.node.index(&project()).unwrap().wants_sealing(self.node.sources());
             let progress = self.progress().filter(|progress| !progress.sealing && !wants)?;
-            let wants = self.node.index(&project()).wants_sealing(self.node.sources());
+            let wants = self.node.index(&project()).unwrap().wants_sealing(self.node.sources());
             (!wants && progress.vectors_pending == 0).then_some(progress.segments)
         });
         segments.pop();
@@ -443,7 +444,8 @@ fn writers_beside_a_sealing_lose_nothing() {
 fn a_restart_embeds_nothing() {
     let data = tempfile::tempdir().unwrap();
     let node = filled(data.path());
-    let (answers, sealed, model) = (node.answers(None), node.settled(), node.node.embedder().model().id.clone());
+    let (answers, sealed, model) =
+        (node.answers(None), node.settled(), node.node.models().get("all-MiniLM-L6-v2").unwrap().card().id.clone());
     drop(node);
     let node = OpenNode::open(data.path(), SEAL_AFTER);
     // The first answers after the start; a query embeds no records, so these would say `vectors_pending` otherwise.

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use skerry_host::{CallError, Embedder, Limits, QueryError, Segment};
+use skerry_host::{CallError, Cancel, Embedder, Limits, QueryError, Segment};
 
 use crate::artefacts::{ENGINE, LIMITS, component, documents, requests};
 
@@ -73,4 +73,47 @@ fn deadlines_of_parallel_calls_are_their_own() {
             assert_eq!(segment.describe().unwrap().documents, 10_000);
         });
     });
+}
+
+/// Whoever asked has gone: the guest is interrupted, what was not begun is not begun, and the only instance is free again.
+/// Counted in texts, which mean the same on a slow machine.
+#[test]
+fn a_cancelled_job_frees_its_instance() {
+    let embedder = Embedder::new(&ENGINE, &component("embedding"), 1, LIMITS).unwrap();
+    let long = "harbour ".repeat(300);
+    let texts = vec![long.as_str(); 512];
+    let cancel = Cancel::new();
+    std::thread::scope(|scope| {
+        let job = scope.spawn(|| embedder.embed_with(&texts, Some(&cancel)));
+        // Somebody else waits for the one instance and gives up, too.
+        let other = Cancel::new();
+        let waiting = scope.spawn({
+            let other = other.clone();
+            let embedder = &embedder;
+            move || embedder.embed_with(&["tide"], Some(&other))
+        });
+        while embedder.texts_done() == 0 {
+            std::thread::yield_now();
+        }
+        other.cancel();
+        let gave_up = waiting.join().unwrap();
+        assert!(matches!(gave_up, Err(CallError::Cancelled) | Ok(_)), "{gave_up:?}");
+        cancel.cancel();
+        assert_eq!(job.join().unwrap().unwrap_err(), CallError::Cancelled);
+    });
+    let done = embedder.texts_done();
+    assert!(done < 256, "{done} of 512 texts were embedded for nobody");
+    embedder.embed(&["tide"]).unwrap();
+    assert_eq!(embedder.texts_done(), done + 1, "nothing of the old job goes on");
+}
+
+/// A job that was cancelled before it began does nothing; one that nobody cancels is not disturbed by being able to be.
+#[test]
+fn cancelling_early_and_never() {
+    let embedder = Embedder::new(&ENGINE, &component("embedding"), 2, LIMITS).unwrap();
+    let cancel = Cancel::new();
+    assert_eq!(embedder.embed_with(&["tide"], Some(&cancel)).unwrap(), embedder.embed(&["tide"]).unwrap());
+    drop(cancel.clone().on_drop());
+    assert_eq!(embedder.embed_with(&["tide"], Some(&cancel)).unwrap_err(), CallError::Cancelled);
+    assert_eq!(embedder.texts_done(), 2);
 }

@@ -1,6 +1,6 @@
 //! What the store's tables hold about a project besides its documents: its row, its records, its change feed.
 
-use automerge::{Automerge, ChangeHash, ObjId, ReadDoc, ScalarValue, Value};
+use automerge::ChangeHash;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -8,7 +8,8 @@ use serde_bytes::ByteBuf;
 use crate::document::Slot;
 use crate::error::StoreError;
 use crate::record::{ProjectName, Record, RecordKey};
-use crate::replica::SLOTS;
+use crate::replica::{ProjectInfo, SLOTS};
+use crate::settings::Settings;
 use crate::store::{FEED, PROJECTS, RECORDS};
 use crate::version::Version;
 
@@ -22,9 +23,16 @@ pub(super) struct ProjectRow {
     pub(super) sequence: u64,
     /// Heads by slot, 32 bytes each one after another, sorted; empty for a document that has its genesis only.
     heads: Vec<ByteBuf>,
+    /// Absent from rows that older programs wrote.
+    #[serde(default)]
+    pub(super) settings: Settings,
 }
 
 impl ProjectRow {
+    pub(super) fn info(self, name: ProjectName) -> ProjectInfo {
+        ProjectInfo { name, description: self.description, records: self.records, settings: self.settings }
+    }
+
     pub(super) fn decode(bytes: &[u8]) -> Result<ProjectRow, StoreError> {
         ciborium::from_reader(bytes).map_err(|error| StoreError::Damaged(format!("a project's row: {error}")))
     }
@@ -74,18 +82,6 @@ pub(super) fn row(transaction: &ReadTransaction, project: &ProjectName) -> Resul
 
 pub(super) fn exists(transaction: &ReadTransaction, project: &ProjectName) -> Result<bool, StoreError> {
     Ok(transaction.open_table(PROJECTS)?.get(project.as_str())?.is_some())
-}
-
-/// What a catalog document says of its project.
-pub(super) fn description(document: &Automerge, map: &ObjId) -> String {
-    match document.get(map, "description") {
-        Ok(Some((Value::Scalar(value), _))) => match value.as_ref() {
-            ScalarValue::Str(text) => text.to_string(),
-            _ => String::new(),
-        },
-        Ok(Some((Value::Object(automerge::ObjType::Text), id))) => document.text(&id).unwrap_or_default(),
-        _ => String::new(),
-    }
 }
 
 /// Writes records as the documents say them now, each at a new position of the feed; answers how many differ from before.

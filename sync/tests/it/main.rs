@@ -6,6 +6,7 @@ mod exchange;
 mod faults;
 mod history;
 mod records;
+mod settings;
 
 use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
 
