@@ -4,11 +4,11 @@
 mod bare;
 mod node;
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use skerry_host::Embedder;
 
 use crate::artefacts::{ENGINE, LIMITS, PACKED, component, wasm};
+use crate::embedding::golden_texts;
 use bare::Bare;
 
 /// SHA-256 of the vectors of [`calls`], as little-endian `f32` one after another.
@@ -17,21 +17,9 @@ use bare::Bare;
 /// compared. The failing test prints the new one; put it here when all of them print the same.
 const DIGEST: &str = "e7668107c7ff4fa712747979e3ecd6c79dacc08987e54ca74b169ae4b61fa3eb";
 
-#[derive(Deserialize)]
-struct Golden {
-    items: Vec<Item>,
-}
-
-#[derive(Deserialize)]
-struct Item {
-    text: String,
-}
-
 /// Calls with one text and with several: golden texts, long ones, and such that tokenizers stumble over.
 fn calls() -> Vec<Vec<String>> {
-    let golden: Golden =
-        serde_json::from_str(include_str!("../../../components/embedding/tests/fixtures/minilm.json")).unwrap();
-    let golden: Vec<String> = golden.items.into_iter().map(|item| item.text).collect();
+    let golden: Vec<String> = golden_texts().into_iter().map(str::to_owned).collect();
     let long = |words: usize| golden.iter().flat_map(|text| text.split(' ')).cycle().take(words).collect::<Vec<_>>();
     let hard = [
         "",
