@@ -107,9 +107,7 @@ impl Derivation {
             return Ok(texts.iter().map(|text| text.is_empty().then(Vec::new)).collect());
         };
         let spans = self.cached_spans(replica, model.as_ref(), texts)?;
-        let slices: Vec<&str> =
-            texts.iter().zip(&spans).flat_map(|(text, spans)| slices(text, spans.as_deref())).collect();
-        let mut vectors = replica.vectors(&model.card().id, &slices)?.into_iter();
+        let mut vectors = replica.vectors(&model.card().id, &slices(texts, &spans))?.into_iter();
         let chunks = spans.into_iter().map(|spans| {
             let spans = spans?;
             // All of them are taken from the iterator, also when one is missing.
@@ -149,7 +147,7 @@ impl Derivation {
         cancel: Option<&Cancel>,
     ) -> Result<Vec<Vec<Chunk>>, IndexError> {
         let model = self.model()?.as_ref();
-        let spans = self.cached_spans(replica, model, texts)?;
+        let mut spans = self.cached_spans(replica, model, texts)?;
         let mut cut = Vec::new();
         for (text, _) in texts.iter().zip(&spans).filter(|(_, spans)| spans.is_none()) {
             cut.push((*text, self.cut(model, text)?));
@@ -157,10 +155,9 @@ impl Derivation {
         if !cut.is_empty() {
             let entries: Vec<_> = cut.iter().map(|(text, spans)| (*text, spans.as_slice())).collect();
             replica.put_spans(&self.cutter(model), &entries)?;
+            spans = self.cached_spans(replica, model, texts)?;
         }
-        let spans = self.cached_spans(replica, model, texts)?;
-        let slices: Vec<&str> =
-            texts.iter().zip(&spans).flat_map(|(text, spans)| slices(text, spans.as_deref())).collect();
+        let slices = slices(texts, &spans);
         let vectors = replica.vectors(&model.card().id, &slices)?;
         let missing: BTreeSet<&str> =
             slices.iter().zip(vectors).filter(|(_, vector)| vector.is_none()).map(|(slice, _)| *slice).collect();
@@ -224,10 +221,12 @@ fn texts(records: &[Record]) -> Vec<&str> {
     records.iter().map(|record| record.text.as_str()).collect()
 }
 
-fn slices<'a>(text: &'a str, spans: Option<&[Span]>) -> impl Iterator<Item = &'a str> {
+/// The parts of the texts that the spans name, one text after another.
+fn slices<'a>(texts: &[&'a str], spans: &[Option<Vec<Span>>]) -> Vec<&'a str> {
     // A span that is no part of the text is one of another text whose hash is the same, which does not happen.
-    let slice = move |span: &Span| text.get(span.start as usize..span.end as usize).unwrap_or(text);
-    spans.unwrap_or_default().iter().map(slice).collect::<Vec<_>>().into_iter()
+    let slice = |text: &'a str, span: &Span| text.get(span.start as usize..span.end as usize).unwrap_or(text);
+    let all = texts.iter().zip(spans).flat_map(|(text, spans)| spans.iter().flatten().map(|span| slice(text, span)));
+    all.collect()
 }
 
 fn document(record: &Record, chunks: Vec<Chunk>) -> Document {
