@@ -104,15 +104,6 @@ impl Components {
         self.component(engine, "embedding")
     }
 
-    /// The embedding component with the static model's weights: smaller and a hundred times faster, with a coarser notion of
-    /// meaning. Its vectors must not be mixed with those of [`Components::embedding`].
-    ///
-    /// # Errors
-    /// As [`Components::embedding`].
-    pub fn embedding_static(&self, engine: &Engine) -> Result<Component, ArtefactError> {
-        self.component(engine, "embedding-static")
-    }
-
     /// The query component, without documents.
     ///
     /// # Errors
