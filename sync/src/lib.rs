@@ -28,6 +28,7 @@
 pub mod document;
 mod error;
 mod exchange;
+pub mod hub;
 mod leaves;
 mod materialise;
 pub mod record;
@@ -38,6 +39,7 @@ mod store;
 mod vectors;
 mod version;
 mod view;
+pub mod wire;
 
 pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
 pub use record::{Link, Member, NameError, ProjectName, Record, RecordError, RecordKey};

@@ -1,0 +1,5 @@
+//! `skerry-hub`: serves the sync service.
+
+fn main() -> anyhow::Result<()> {
+    anyhow::bail!("not there yet")
+}
