@@ -82,13 +82,14 @@ fn the_fp32_path_is_faithful() {
     assert!(least >= 0.9999, "{least}");
 }
 
-/// The int8 path, which is what runs: at least 0.99 for every text.
+/// The int8 path, which is what runs: at least 0.99 for every text, 0.995 on average.
 #[test]
 fn the_int8_path_is_faithful() {
     let mut model = Model::load(PACKED.clone()).unwrap();
     let (least, mean) = cosines(|text| model.embed(text).vector);
     println!("int8 cosine: least {least:.6}, mean {mean:.6}");
     assert!(least >= 0.99, "{least}");
+    assert!(mean >= 0.995, "{mean}");
 }
 
 /// A vector depends on its text alone: not on what the instance embedded before.
