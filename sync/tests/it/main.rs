@@ -4,6 +4,8 @@
 mod convergence;
 mod exchange;
 mod faults;
+mod foreign;
+mod peer;
 mod history;
 mod records;
 mod settings;
