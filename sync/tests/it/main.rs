@@ -5,8 +5,8 @@ mod convergence;
 mod exchange;
 mod faults;
 mod foreign;
-mod peer;
 mod history;
+mod peer;
 mod records;
 mod settings;
 
