@@ -4,7 +4,11 @@
 mod convergence;
 mod exchange;
 mod faults;
+mod foreign;
+mod frames;
 mod history;
+mod hub;
+mod peer;
 mod records;
 mod settings;
 
