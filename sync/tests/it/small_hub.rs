@@ -7,7 +7,7 @@ use automerge::Automerge;
 use automerge::sync::{Message as SyncMessage, State, SyncDoc};
 use skerry_sync::document::{DocumentId, Slot, genesis};
 use skerry_sync::wire::message::{Message, PeerMetadata};
-use skerry_sync::{ProjectName, Replica};
+use skerry_sync::ProjectName;
 
 /// A connection.
 pub(crate) type Line = usize;
@@ -87,15 +87,5 @@ impl SmallHub {
             self.states.insert((line, document.to_owned()), state);
         }
         said
-    }
-
-    /// Whether the hub has exactly what the replica has.
-    pub(crate) fn has_all_of(&self, replica: &Replica, project: &ProjectName) -> bool {
-        let version = replica.version(project).unwrap();
-        version.heads().iter().zip(Slot::all().skip(1)).all(|(heads, slot)| {
-            let there = &self.documents[&DocumentId::derive(project, slot).to_string()];
-            let genesis = genesis(project, slot).unwrap().get_heads();
-            there.get_heads() == if heads.is_empty() { genesis } else { heads.clone() }
-        })
     }
 }
