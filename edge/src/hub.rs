@@ -247,7 +247,8 @@ impl Hub {
             }
         }
         if !frames.is_empty() {
-            let at = events.iter().position(|event| matches!(event, ClientEvent::Closed { .. })).unwrap_or(events.len());
+            let at =
+                events.iter().position(|event| matches!(event, ClientEvent::Closed { .. })).unwrap_or(events.len());
             events.insert(at, ClientEvent::Received(frames.into_iter().map(|frame| frame.bytes).collect()));
         }
         events

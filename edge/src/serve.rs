@@ -90,7 +90,9 @@ pub async fn serve(node: Arc<Node>, config: ServeConfig) -> anyhow::Result<()> {
     if let Some((hub, connection)) = hub {
         hub.stop();
         if tokio::time::timeout(HUB_GOODBYE_MAX, connection).await.is_err() {
-            tracing::warn!("the connection to the hub did not end in order; what the hub has is asked again at the next start");
+            tracing::warn!(
+                "the connection to the hub did not end in order; what the hub has is asked again at the next start"
+            );
         }
     }
     std::fs::remove_file(&notice_path).with_context(|| format!("remove {}", notice_path.display()))?;

@@ -147,7 +147,14 @@ impl Replica {
         getrandom::fill(&mut actor)
             .map_err(|error| OpenError::Io { path: dir.to_owned(), reason: format!("no randomness: {error}") })?;
         let documents = Mutex::new(Documents::new(ActorId::from(actor)));
-        Ok(Replica { inner: Arc::new(Inner { store, documents, failure: Mutex::default(), watchers: watch::Watchers::default() }) })
+        Ok(Replica {
+            inner: Arc::new(Inner {
+                store,
+                documents,
+                failure: Mutex::default(),
+                watchers: watch::Watchers::default(),
+            }),
+        })
     }
 
     pub(crate) fn store(&self) -> &StoreFile {

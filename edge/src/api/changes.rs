@@ -88,7 +88,8 @@ pub(super) async fn changes(
         None => Ok(asked.replica().sequence(&name)?),
     })
     .await?;
-    let subscription = Subscription { node, project, since, record: wanted.record, read: VecDeque::new(), moves, ended };
+    let subscription =
+        Subscription { node, project, since, record: wanted.record, read: VecDeque::new(), moves, ended };
     Ok(Sse::new(subscription.events()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 

@@ -30,10 +30,9 @@ pub(super) fn status(node: &Node) -> Result<Option<HubStatus>, Problem> {
 }
 
 fn body(address: &HubAddress, state: &'static str, status: ClientStatus) -> HubStatus {
-    let problem = status.complaint.map(|complaint| HubProblem {
-        message: complaint.message,
-        time_ms: milliseconds(complaint.at),
-    });
+    let problem = status
+        .complaint
+        .map(|complaint| HubProblem { message: complaint.message, time_ms: milliseconds(complaint.at) });
     HubStatus {
         url: address.to_string(),
         state,

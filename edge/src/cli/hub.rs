@@ -27,7 +27,10 @@ pub(super) fn wait_synced(client: &Client, timeout: Duration) -> anyhow::Result<
         }
         let unsent = unsent(hub).unwrap_or_default();
         if hub["state"] == "stopped" {
-            bail!("{unsent}, and nobody connects this folder to its hub; start `skerry serve --hub {}`", text(hub, "url"));
+            bail!(
+                "{unsent}, and nobody connects this folder to its hub; start `skerry serve --hub {}`",
+                text(hub, "url")
+            );
         }
         if Instant::now() >= until {
             let why = why(hub).map(|why| format!(" ({why})")).unwrap_or_default();

@@ -36,9 +36,8 @@ impl Events {
             loop {
                 if let Some((event, rest)) = self.text.split_once("\n\n") {
                     let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-                    let found = field("data:").map(|data| {
-                        (field("id:").unwrap().parse().unwrap(), serde_json::from_str(data).unwrap())
-                    });
+                    let found = field("data:")
+                        .map(|data| (field("id:").unwrap().parse().unwrap(), serde_json::from_str(data).unwrap()));
                     self.text = rest.to_owned();
                     if found.is_some() {
                         return found;
@@ -68,7 +67,10 @@ async fn pages_of_changes_go_on_where_the_last_ended() {
     let (_, page) = node.call("GET", "/projects/p/changes?limit=2&record=true", &Value::Null).await;
     assert_eq!(page["changes"][0]["key"], "bread");
     assert_eq!(page["changes"][0]["record"]["metadata"]["source"], "book");
-    assert_eq!((&page["changes"][1]["key"], &page["changes"][1]["record"]["text"]), (&json!("tide"), &json!("changed")));
+    assert_eq!(
+        (&page["changes"][1]["key"], &page["changes"][1]["record"]["text"]),
+        (&json!("tide"), &json!("changed"))
+    );
     let next = page["next"].as_u64().unwrap();
     let (_, page) = node.call("GET", &format!("/projects/p/changes?since={next}"), &Value::Null).await;
     assert_eq!(page, json!({"changes": [{"sequence": 5, "key": "moon", "deleted": true}], "next": 5}));
@@ -122,7 +124,8 @@ async fn a_slow_reader_gets_what_is_left() {
     node.fill().await;
     let mut slow = Events::of(&node, "?since=3", &[]).await;
     for round in 0..50 {
-        let records: Vec<Value> = (0..20).map(|key| json!({"key": format!("k{key}"), "data": {"round": round}})).collect();
+        let records: Vec<Value> =
+            (0..20).map(|key| json!({"key": format!("k{key}"), "data": {"round": round}})).collect();
         assert_eq!(node.call("POST", "/projects/p/records", &json!({"records": records})).await.0, 200);
     }
     let mut keys = std::collections::BTreeSet::new();
@@ -149,8 +152,11 @@ fn watch_prints_changes_and_survives_the_node() {
     publish("before");
     let mut server = Server::start(data.path());
     let url = server.url.clone();
-    let mut watching =
-        skerry().args(["--url", &url, "-p", "notes", "watch", "--since", "0", "--records"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut watching = skerry()
+        .args(["--url", &url, "-p", "notes", "watch", "--since", "0", "--records"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     let mut lines = BufReader::new(watching.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap();
     let first = next();

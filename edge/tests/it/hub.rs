@@ -110,7 +110,8 @@ fn a_hub_that_goes_away_loses_nothing() {
     until("what two wrote", PATIENCE, || finds(&one, "changed on two", "before"));
     settled(&one);
     settled(&two);
-    let version = |server: &Server| server.request("GET", "/projects/notes/version", None).unwrap().1["version"].clone();
+    let version =
+        |server: &Server| server.request("GET", "/projects/notes/version", None).unwrap().1["version"].clone();
     assert_eq!(version(&one), version(&two));
 
     // Nobody serves the folder any more: what is unsent is still told.
@@ -151,7 +152,9 @@ fn what_the_hub_refuses_is_shown() {
     let data = tempfile::tempdir().unwrap();
     let hub = TestHub::start(&["notes"]);
     let shown = |server: &Server, wanted: &str| {
-        until(wanted, PATIENCE, || hub_of(server)["problem"]["message"].as_str().is_some_and(|why| why.contains(wanted)));
+        until(wanted, PATIENCE, || {
+            hub_of(server)["problem"]["message"].as_str().is_some_and(|why| why.contains(wanted))
+        });
         let status = ok(data.path(), &["status"]);
         assert!(status.contains(wanted), "{status}");
         assert!(!status.contains(TOKEN) && !status.contains(READER) && !status.contains("wrong-token"), "{status}");

@@ -138,12 +138,7 @@ impl Replica {
     }
 
     /// What a document has that somebody who has these heads does not have.
-    pub(crate) fn beyond(
-        &self,
-        project: &ProjectName,
-        slot: Slot,
-        heads: &[ChangeHash],
-    ) -> Result<Beyond, ReadError> {
+    pub(crate) fn beyond(&self, project: &ProjectName, slot: Slot, heads: &[ChangeHash]) -> Result<Beyond, ReadError> {
         let mut documents = self.documents();
         let loaded = documents.get(self.store(), project, slot)?;
         let known: Vec<ChangeHash> = heads.iter().filter(|head| has_change(&loaded.document, head)).copied().collect();

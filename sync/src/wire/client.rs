@@ -351,13 +351,7 @@ impl Client {
     }
 
     /// Takes turns: stores what was heard, sends the answers, remembers where each conversation is.
-    fn converse(
-        &mut self,
-        now: Duration,
-        project: &ProjectName,
-        turns: Vec<Turn>,
-        effects: &mut Vec<ClientEffect>,
-    ) {
+    fn converse(&mut self, now: Duration, project: &ProjectName, turns: Vec<Turn>, effects: &mut Vec<ClientEffect>) {
         if turns.is_empty() {
             return;
         }

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::Automerge;
 use automerge::sync::{Message as SyncMessage, State, SyncDoc};
+use skerry_sync::ProjectName;
 use skerry_sync::document::{DocumentId, Slot, genesis};
 use skerry_sync::wire::message::{Message, PeerMetadata};
-use skerry_sync::ProjectName;
 
 /// A connection.
 pub(crate) type Line = usize;
@@ -42,8 +42,7 @@ impl SmallHub {
     fn say(&self, line: Line, document: &str, state: &mut State) -> Option<(Line, Vec<u8>)> {
         let data = self.documents[document].generate_sync_message(state)?.encode();
         let target = self.peers.get(&line)?.clone();
-        let message =
-            Message::Sync { sender: "hub".into(), target, document: document.into(), data, request: false };
+        let message = Message::Sync { sender: "hub".into(), target, document: document.into(), data, request: false };
         Some((line, message.encode().unwrap()))
     }
 
