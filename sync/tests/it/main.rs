@@ -1,7 +1,9 @@
 //! Tests of the replica through its public interface: models, convergence, faults.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod client;
 mod convergence;
+mod core_hub;
 mod exchange;
 mod faults;
 mod foreign;
@@ -11,6 +13,7 @@ mod hub;
 mod peer;
 mod records;
 mod settings;
+mod small_hub;
 
 use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
 
