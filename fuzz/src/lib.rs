@@ -76,7 +76,7 @@ impl<'a> Target<'a> {
     ///
     /// # Panics
     /// When `test` does, with the smallest input that was found.
-    pub fn run(self, test: impl Fn(&[u8])) {
+    pub fn run(self, test: impl FnMut(&[u8])) {
         let seed = number("SKERRY_FUZZ_SEED").unwrap_or(0);
         let cases = number("SKERRY_FUZZ_CASES").map_or(self.cases, |cases| u32::try_from(cases).unwrap_or(u32::MAX));
         let config = Config { cases, failure_persistence: None, max_shrink_iters: 4_000, ..Config::default() };
@@ -88,8 +88,9 @@ impl<'a> Target<'a> {
             (self.repair)(&mut bytes);
             Input(bytes)
         });
+        let test = std::cell::RefCell::new(test);
         let outcome = runner.run(&inputs, |Input(bytes)| {
-            test(&bytes);
+            (test.borrow_mut())(&bytes);
             Ok(())
         });
         if let Err(error) = outcome {
@@ -101,7 +102,7 @@ impl<'a> Target<'a> {
     ///
     /// # Panics
     /// When `test` does, with the smallest input that was found.
-    pub fn run_text(self, test: impl Fn(&str)) {
+    pub fn run_text(self, mut test: impl FnMut(&str)) {
         self.run(|bytes| test(&String::from_utf8_lossy(bytes)));
     }
 }

@@ -4,6 +4,7 @@
 mod disk;
 mod documents;
 mod exchange;
+mod messages;
 mod records;
 mod store;
 
