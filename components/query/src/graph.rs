@@ -6,7 +6,7 @@
 //! documents, so that one with many near chunks does not crowd out the others.
 
 use crate::bitset::Bitset;
-use crate::image::{Image, are_offsets, row as neighbours};
+use crate::image::{Image, are_offsets, are_positions, row as neighbours};
 use crate::terms::FixedMap;
 use crate::types::ImageError;
 use crate::vectors::{Prepared, Vectors};
@@ -80,7 +80,7 @@ impl Graph {
         let links: Vec<u32> = image.take("graph.links")?;
         let layers: Vec<u32> = image.take("graph.layers")?;
         let wrong = ImageError::Inconsistent("graph");
-        if !are_offsets(&offsets, rows, links.len()) {
+        if !are_offsets(&offsets, rows, links.len()) || !are_positions(&links, rows) {
             return Err(wrong);
         }
         let mut numbers = layers.into_iter();

@@ -317,6 +317,11 @@ pub(crate) fn are_offsets(offsets: &[u32], rows: usize, values: usize) -> bool {
     offsets.len() == rows + 1 && offsets.last().is_some_and(|end| *end as usize == values) && offsets.is_sorted()
 }
 
+/// Whether all numbers are positions in something so long. A number that is none would have sets grow to hold it.
+pub(crate) fn are_positions(numbers: &[u32], length: usize) -> bool {
+    numbers.iter().all(|number| (*number as usize) < length)
+}
+
 /// A part of `values`; none when it does not lie within.
 pub(crate) fn part<T>(values: &[T], start: usize, length: usize) -> Option<&[T]> {
     values.get(start..start.checked_add(length)?)

@@ -1,7 +1,7 @@
 //! The inverted index: for each term the documents that have it; for each document its terms in order.
 
 use crate::bitset::Bitset;
-use crate::image::{Image, are_offsets, flatten, row};
+use crate::image::{Image, are_offsets, are_positions, flatten, row};
 use crate::terms::contains;
 use crate::types::ImageError;
 
@@ -164,7 +164,9 @@ impl Sealed {
         let whole = are_offsets(&sealed.offsets, terms, sealed.slots.len())
             && sealed.documents.len() == terms
             && sealed.counts.len() == sealed.slots.len()
-            && are_offsets(&sealed.stream_offsets, slots, sealed.streams.len());
+            && are_offsets(&sealed.stream_offsets, slots, sealed.streams.len())
+            && are_positions(&sealed.slots, slots)
+            && are_positions(&sealed.streams, terms);
         if !whole {
             return Err(ImageError::Inconsistent("postings"));
         }

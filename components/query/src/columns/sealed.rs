@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::bitset::Bitset;
-use crate::image::{Image, Strings, are_offsets, flatten, part, row};
+use crate::image::{Image, Strings, are_offsets, are_positions, flatten, part, row};
 use crate::terms::{Terms, contains};
 use crate::types::{Comparison, ImageError, Scalar};
 
@@ -107,7 +107,7 @@ impl Sealed {
         image.put("texts.posting-texts", postings);
     }
 
-    pub(crate) fn read(image: &mut Image, terms: usize) -> Result<Sealed, ImageError> {
+    pub(crate) fn read(image: &mut Image, slots: usize, terms: usize) -> Result<Sealed, ImageError> {
         let sealed = Sealed {
             paths: Strings::new(image.take("columns.path-offsets")?, image.take("columns.path-bytes")?)?,
             bounds: image.take("columns.bounds")?,
@@ -122,7 +122,11 @@ impl Sealed {
         };
         let whole = sealed.bounds.len() == sealed.paths.len() * BOUNDS
             && are_offsets(&sealed.stream_offsets, sealed.all_texts.len(), sealed.streams.len())
-            && are_offsets(&sealed.posting_offsets, terms, sealed.postings.len());
+            && are_offsets(&sealed.posting_offsets, terms, sealed.postings.len())
+            && are_positions(&sealed.slots, slots)
+            && are_positions(&sealed.texts, sealed.all_texts.len())
+            && are_positions(&sealed.streams, terms)
+            && are_positions(&sealed.postings, sealed.all_texts.len());
         if whole { Ok(sealed) } else { Err(ImageError::Inconsistent("columns")) }
     }
 
