@@ -4,8 +4,10 @@
 mod convergence;
 mod exchange;
 mod faults;
+mod foreign;
 mod frames;
 mod history;
+mod peer;
 mod records;
 mod settings;
 
