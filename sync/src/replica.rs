@@ -6,8 +6,10 @@
 
 mod documents;
 mod history;
+pub(crate) mod live;
 mod merge;
 mod project;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -111,6 +113,7 @@ struct Inner {
     store: StoreFile,
     documents: Mutex<Documents>,
     failure: Mutex<Option<String>>,
+    watchers: watch::Watchers,
 }
 
 /// Records touched by a write: their keys, by document.
@@ -157,7 +160,7 @@ impl Replica {
     fn by_actor(store: StoreFile, actor: [u8; 16]) -> Result<Replica, OpenError> {
         history::begin(&store).map_err(|error| store.refusal(error))?;
         let documents = Mutex::new(Documents::new(ActorId::from(actor)));
-        Ok(Replica { inner: Arc::new(Inner { store, documents, failure: Mutex::default() }) })
+        Ok(Replica { inner: Arc::new(Inner { store, documents, failure: Mutex::default(), watchers: watch::Watchers::default() }) })
     }
 
     pub(crate) fn store(&self) -> &StoreFile {
@@ -398,6 +401,7 @@ impl Replica {
         match outcome {
             Ok(changed) => {
                 documents.saved(project, touched.keys().copied(), &chunks);
+                self.inner.watchers.tell(project);
                 Ok((row, changed))
             }
             Err(error) => {

@@ -163,7 +163,7 @@ fn slot_of(project: &ProjectName, document: &[u8]) -> Result<Slot, ExchangeError
 
 /// Keys of the records that the changes touch, by what the changes themselves say. Automerge's patches do not tell: they are
 /// about the values that win, and a deletion counts here also where its value loses (see [`crate::leaves::are_live`]).
-fn touched_keys(document: &Automerge, map: &ObjId, changes: &[Change]) -> BTreeSet<RecordKey> {
+pub(super) fn touched_keys(document: &Automerge, map: &ObjId, changes: &[Change]) -> BTreeSet<RecordKey> {
     let mut leaves = BTreeSet::new();
     let mut nested: BTreeMap<(u64, Vec<u8>), Option<String>> = BTreeMap::new();
     for change in changes {

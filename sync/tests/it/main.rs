@@ -1,6 +1,7 @@
 //! Tests of the replica through its public interface: models, convergence, faults.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod client;
 mod convergence;
 mod exchange;
 mod faults;
@@ -10,6 +11,7 @@ mod history;
 mod peer;
 mod records;
 mod settings;
+mod small_hub;
 
 use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
 
