@@ -18,7 +18,9 @@ pub(crate) struct Central {
     /// Changes that were in the store at some time: what may be acknowledged.
     durable: BTreeMap<DocumentId, BTreeSet<ChangeHash>>,
     /// Chunks that are not what was stored.
-    flips: BTreeMap<(DocumentId, ChunkName), Vec<ChangeHash>>,
+    flips: BTreeSet<(DocumentId, ChunkName)>,
+    /// Documents in which a bit flipped, now or earlier.
+    flipped: BTreeSet<DocumentId>,
     /// Takes nothing.
     pub(crate) full: bool,
     /// Does nothing that it is asked.
@@ -26,12 +28,14 @@ pub(crate) struct Central {
 }
 
 impl Central {
-    pub(crate) fn put(&mut self, document: DocumentId, chunk: &Chunk) {
+    /// Stores a chunk; answers the changes in it.
+    pub(crate) fn put(&mut self, document: DocumentId, chunk: &Chunk) -> Vec<ChangeHash> {
         let changes = changes_in(&chunk.bytes);
-        self.durable.entry(document).or_default().extend(changes);
+        self.durable.entry(document).or_default().extend(&changes);
         self.chunks.entry(document).or_default().insert(chunk.name, chunk.bytes.clone());
         // Written again: whole again.
         self.flips.remove(&(document, chunk.name));
+        changes
     }
 
     pub(crate) fn delete(&mut self, document: DocumentId, name: ChunkName) -> bool {
@@ -66,14 +70,14 @@ impl Central {
         let all: Vec<(DocumentId, ChunkName)> =
             self.chunks.iter().flat_map(|(id, chunks)| chunks.keys().map(|name| (*id, *name))).collect();
         let place = *rng.pick(&all)?;
-        if self.flips.contains_key(&place) {
+        if self.flips.contains(&place) {
             return None;
         }
         let bytes = self.chunks.get_mut(&place.0)?.get_mut(&place.1)?;
-        let changes = changes_in(bytes);
         let (at, bit) = (rng.below(bytes.len()), rng.below(8));
         *bytes.get_mut(at)? ^= 1 << bit;
-        self.flips.insert(place, changes);
+        self.flips.insert(place);
+        self.flipped.insert(place.0);
         Some(place)
     }
 
@@ -82,13 +86,12 @@ impl Central {
         let present = |(document, name): &&(DocumentId, ChunkName)| {
             self.chunks.get(document).is_some_and(|chunks| chunks.contains_key(name))
         };
-        self.flips.keys().filter(present).copied().collect()
+        self.flips.iter().filter(present).copied().collect()
     }
 
-    /// Changes of chunks that a bit flip took.
-    pub(crate) fn flipped_changes(&self, document: DocumentId) -> BTreeSet<ChangeHash> {
-        let of = self.flips.iter().filter(|((id, _), _)| *id == document);
-        of.flat_map(|(_, changes)| changes.iter().copied()).collect()
+    /// Whether bits of a document's chunks ever flipped.
+    pub(crate) fn had_flips(&self, document: DocumentId) -> bool {
+        self.flipped.contains(&document)
     }
 
     pub(crate) fn was_durable(&self, document: DocumentId, change: &ChangeHash) -> bool {

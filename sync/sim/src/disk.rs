@@ -29,7 +29,6 @@ struct Platter {
     steps_left: Option<u32>,
     /// A planted fault: says that it synced and did not.
     lies: bool,
-    synced: u64,
 }
 
 #[derive(Debug)]
@@ -100,9 +99,14 @@ impl Disk {
         lost
     }
 
-    /// Syncs that were done.
-    pub(crate) fn synced(&self) -> u64 {
-        self.platter().synced
+    /// Whether the power fails soon, or has failed.
+    pub(crate) fn power_fails(&self) -> bool {
+        self.platter().steps_left.is_some()
+    }
+
+    /// Whether the power has failed.
+    pub(crate) fn is_off(&self) -> bool {
+        self.platter().steps_left == Some(0)
     }
 }
 
@@ -155,7 +159,6 @@ impl StorageBackend for Disk {
         if platter.lies {
             return Ok(());
         }
-        platter.synced += 1;
         for step in std::mem::take(&mut platter.pending) {
             step.apply(&mut platter.durable);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use skerry_sync::document::DocumentId;
-use skerry_sync::hub::{Chunk, ChunkName, ConnectionId, DocumentWork, Effect, Event, ExchangeId, Hub, StoreFailure};
+use skerry_sync::hub::{Chunk, ChunkName, DocumentWork, Effect, Event, ExchangeId, Hub, StoreFailure};
 
 use crate::Planted;
 use crate::trace::short;
@@ -23,8 +23,6 @@ pub(crate) struct HubNode {
     pub(crate) requests: BTreeMap<ExchangeId, (usize, u64)>,
     /// The bus does not reach it; it will be told when it does again.
     pub(crate) deaf: bool,
-    /// The last frame that each connection's socket is still to take, in time.
-    pub(crate) sockets: BTreeMap<ConnectionId, u64>,
 }
 
 /// A step of an operation on the store. Between two of them anything may happen, also the death of whoever asked.
@@ -42,14 +40,14 @@ pub(crate) enum StoreStep {
 impl World {
     pub(crate) fn add_hub(&mut self) {
         let node =
-            HubNode { core: None, life: 0, requests: BTreeMap::new(), deaf: false, sockets: BTreeMap::new() };
+            HubNode { core: None, life: 0, requests: BTreeMap::new(), deaf: false };
         self.hubs.push(node);
         self.start_hub(self.hubs.len() - 1);
     }
 
     pub(crate) fn start_hub(&mut self, hub: usize) {
         let limits = self.plan.limits.clone();
-        let Some(node) = self.hubs.get_mut(hub) else { return };
+        let Some(node) = self.hubs.get_mut(hub).filter(|node| node.core.is_none()) else { return };
         node.life += 1;
         node.core = Some(Hub::new(limits, "hub".to_owned()));
         node.deaf = false;
@@ -64,7 +62,6 @@ impl World {
         node.core = None;
         node.life += 1;
         node.requests.clear();
-        node.sockets.clear();
         self.trace.note(self.now, "hub dies", format_args!("hub {hub}"));
         self.cut_connections_of(hub, "the hub died");
     }
@@ -72,7 +69,8 @@ impl World {
     /// Kills a hub and has it come back.
     pub(crate) fn crash_hub(&mut self, hub: usize) {
         self.kill_hub(hub);
-        self.network.restarts.push((self.now + self.rng.between(1, AWAY_MAX_MS), hub));
+        let back = self.now + self.rng.between(1, AWAY_MAX_MS);
+        self.queue.at(back, Happening::StartHub { hub });
     }
 
     pub(crate) fn tick_hub(&mut self, hub: usize, life: u64) {
@@ -233,9 +231,13 @@ impl World {
         let drawn = if self.central.full { Drawn::Full } else { self.draw() };
         self.trace.note(self.now, drawn.kind(), format_args!("hub {hub} {document} {}", short(&name)));
         match drawn {
-            Drawn::Done => self.central.put(document, &chunk),
+            Drawn::Done => {
+                let changes = self.central.put(document, &chunk);
+                self.check_stored(&changes);
+            }
             Drawn::DoneNotTold => {
-                self.central.put(document, &chunk);
+                let changes = self.central.put(document, &chunk);
+                self.check_stored(&changes);
                 return Err(StoreFailure::Failed("the answer is lost".to_owned()));
             }
             Drawn::DoneLater => {

@@ -8,6 +8,7 @@ use skerry_sync::hub::{ConnectionId, Event, ExchangeId};
 use crate::Options;
 use crate::central::Central;
 use crate::device::Device;
+use crate::names;
 use crate::hub_node::{HubNode, StoreStep};
 use crate::model::Model;
 use crate::network::Network;
@@ -40,6 +41,8 @@ pub(crate) enum Happening {
     Act,
     /// A second has passed for a hub.
     HubTick { hub: usize, life: u64 },
+    /// A hub that died comes back.
+    StartHub { hub: usize },
     /// A hub is told something; nobody is when it has died since.
     ToHub { hub: usize, life: u64, event: Box<Event> },
     /// A hub's worker finishes.
@@ -88,7 +91,7 @@ impl World {
     pub(crate) fn new(seed: u64, options: &Options) -> Result<World, String> {
         let mut rng = Rng::new(seed);
         let plan = Plan::new(&mut rng, options.planted);
-        let project = ProjectName::parse("notes").map_err(|error| error.to_string())?;
+        let project = ProjectName::parse(names::PROJECT).map_err(|error| error.to_string())?;
         let mut world = World {
             rng,
             now: 0,
@@ -172,6 +175,7 @@ impl World {
                 self.mended = true;
             }
             Happening::HubTick { hub, life } => self.tick_hub(hub, life),
+            Happening::StartHub { hub } => self.start_hub(hub),
             Happening::ToHub { hub, life, event } => self.tell_hub(hub, life, *event),
             Happening::Work { hub, life, work } => self.finish_work(hub, life, work),
             Happening::Store { hub, life, step } => self.store_step(hub, life, step),
@@ -185,6 +189,10 @@ impl World {
             Happening::ClientTick { client, life } => self.tick_client(client, life),
             Happening::Notice { hub, event } => self.notice(hub, *event),
         }
+    }
+
+    pub(crate) fn into_trace(self) -> Trace {
+        self.trace
     }
 
     /// A new number for a request of the exchange.
