@@ -8,6 +8,7 @@ mod faults;
 mod foreign;
 mod frames;
 mod history;
+mod hub;
 mod peer;
 mod records;
 mod settings;

@@ -1,0 +1,8 @@
+//! The hub's core with a map for a store and Automerge documents for clients: what it promises, without a network.
+
+mod driver;
+mod durability;
+mod limits;
+mod serving;
+
+use driver::{Client, World};
