@@ -130,7 +130,8 @@ pub(crate) fn changes_in(bytes: &[u8]) -> Vec<ChangeHash> {
             Some(2) => found.extend(Change::from_bytes(chunk.to_vec()).ok().map(|change| change.hash())),
             _ => {
                 let document = Automerge::load(chunk).ok();
-                found.extend(document.iter().flat_map(|document| document.get_changes(&[])).map(|change| change.hash()));
+                found
+                    .extend(document.iter().flat_map(|document| document.get_changes(&[])).map(|change| change.hash()));
             }
         }
         rest = behind;

@@ -172,7 +172,8 @@ impl World {
         if replica.project(&project).is_err() {
             return;
         }
-        let text = text.map(|text| if access == Access::Read { format!("{FORBIDDEN} {text}") } else { text.to_owned() });
+        let text =
+            text.map(|text| if access == Access::Read { format!("{FORBIDDEN} {text}") } else { text.to_owned() });
         let parsed = key.map(RecordKey::parse).transpose().ok().flatten();
         let outcome = match (&parsed, &text) {
             (Some(key), Some(text)) => {
@@ -206,7 +207,9 @@ impl World {
     /// All that the device holds now was acknowledged to somebody and must not be lost.
     fn note_durable(&mut self, index: usize) {
         let Some(device) = self.devices.get_mut(index) else { return };
-        let Some(version) = device.replica.as_ref().and_then(|replica| replica.version(&self.project).ok()) else { return };
+        let Some(version) = device.replica.as_ref().and_then(|replica| replica.version(&self.project).ok()) else {
+            return;
+        };
         device.acknowledged = Some(version.to_string());
         if device.access == Access::Write {
             for (shard, heads) in (0..).zip(version.heads()) {
@@ -324,9 +327,10 @@ impl World {
     }
 
     pub(crate) fn device_hears(&mut self, index: usize, id: ConnectionId, frame: &[u8]) {
-        let known = self.devices.get(index).is_some_and(
-            |device| matches!(&device.speech, Speech::Live { connection, .. } if *connection == Some(id)),
-        );
+        let known = self
+            .devices
+            .get(index)
+            .is_some_and(|device| matches!(&device.speech, Speech::Live { connection, .. } if *connection == Some(id)));
         if known {
             self.tell_live(index, ClientEvent::Received(vec![frame.to_vec()]));
         }
@@ -411,12 +415,7 @@ impl World {
         self.tell_hub(hub, life, Event::Exchange { exchange, grant, project, body });
     }
 
-    pub(crate) fn send_answer(
-        &mut self,
-        hub: usize,
-        exchange: ExchangeId,
-        outcome: Result<Vec<u8>, ExchangeError>,
-    ) {
+    pub(crate) fn send_answer(&mut self, hub: usize, exchange: ExchangeId, outcome: Result<Vec<u8>, ExchangeError>) {
         let waiting = self.hubs.get_mut(hub).and_then(|node| node.requests.remove(&exchange));
         let Some((device, session)) = waiting else {
             return self.fail(format!("hub {hub} answers request {} twice, or one that nobody made", exchange.0));

@@ -28,19 +28,37 @@ pub(crate) struct HubNode {
 /// A step of an operation on the store. Between two of them anything may happen, also the death of whoever asked.
 #[derive(Debug)]
 pub(crate) enum StoreStep {
-    Load { document: DocumentId },
-    Fetch { document: DocumentId, chunks: Vec<ChunkName> },
-    Put { document: DocumentId, chunk: Chunk },
-    Replace { document: DocumentId, snapshot: Chunk, covers: Vec<ChunkName> },
+    Load {
+        document: DocumentId,
+    },
+    Fetch {
+        document: DocumentId,
+        chunks: Vec<ChunkName>,
+    },
+    Put {
+        document: DocumentId,
+        chunk: Chunk,
+    },
+    Replace {
+        document: DocumentId,
+        snapshot: Chunk,
+        covers: Vec<ChunkName>,
+    },
     /// The rest of a replacement: names still to delete.
-    Delete { document: DocumentId, covers: Vec<ChunkName>, then: Option<Chunk> },
-    Quarantine { document: DocumentId, chunk: ChunkName },
+    Delete {
+        document: DocumentId,
+        covers: Vec<ChunkName>,
+        then: Option<Chunk>,
+    },
+    Quarantine {
+        document: DocumentId,
+        chunk: ChunkName,
+    },
 }
 
 impl World {
     pub(crate) fn add_hub(&mut self) {
-        let node =
-            HubNode { core: None, life: 0, requests: BTreeMap::new(), deaf: false };
+        let node = HubNode { core: None, life: 0, requests: BTreeMap::new(), deaf: false };
         self.hubs.push(node);
         self.start_hub(self.hubs.len() - 1);
     }
@@ -100,7 +118,8 @@ impl World {
     fn carry_out(&mut self, hub: usize, effect: Effect) {
         let life = self.hubs.get(hub).map_or(0, |node| node.life);
         let delay = self.rng.between(1, self.plan.store_delay_max);
-        let mut store = |world: &mut World, step| world.queue.at(world.now + delay, Happening::Store { hub, life, step });
+        let store =
+            |world: &mut World, step| world.queue.at(world.now + delay, Happening::Store { hub, life, step });
         match effect {
             Effect::Send { connection, frame } => self.send_to_client(hub, connection, frame),
             Effect::Close { connection, reason } => {

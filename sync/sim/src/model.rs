@@ -166,7 +166,9 @@ impl World {
 
     fn rest_is_right(&mut self) -> Result<(), String> {
         if let Some((document, chunk)) = self.central.unnoticed_flips().first() {
-            return Err(format!("a bit of {chunk} of {document} flipped, every hub has read it, and it is not set aside"));
+            return Err(format!(
+                "a bit of {chunk} of {document} flipped, every hub has read it, and it is not set aside"
+            ));
         }
         if let Some(document) = self.central.documents().iter().find(|id| names::slot_of(**id).is_none()) {
             return Err(format!("the store holds {document}, which nobody may write"));
@@ -184,6 +186,7 @@ impl World {
                 self.trace.note(self.now, "lost to a flipped bit", format_args!("{slot:?} {}", lost.len()));
             }
         }
+        self.check_budget()?;
         let fresh = self.fresh_replica()?;
         let expected = records(&fresh, self)?;
         if let Some(record) = expected.iter().find(|record| record.text.starts_with(FORBIDDEN)) {
@@ -196,7 +199,9 @@ impl World {
             }
             let found = records(replica, self)?;
             if found != expected {
-                return Err(format!("device {index} has the same heads and other records: {found:?}, not {expected:?}"));
+                return Err(format!(
+                    "device {index} has the same heads and other records: {found:?}, not {expected:?}"
+                ));
             }
         }
         self.trace.note(self.now, "at rest", format_args!("{} records", expected.len()));
@@ -257,4 +262,36 @@ fn body_about(document: DocumentId, message: Vec<u8>) -> Result<Vec<u8>, ciboriu
     let mut payload = Vec::new();
     ciborium::into_writer(&body, &mut payload)?;
     Ok([b"SKRX1".as_slice(), &crc32fast::hash(&payload).to_be_bytes(), &payload].concat())
+}
+
+impl World {
+    /// Queues stay within their bounds at every step: what waits for a socket may pass its bound by the one frame that was
+    /// made last.
+    pub(crate) fn check_bounds(&mut self, hub: usize) {
+        let Some(core) = self.hubs.get(hub).and_then(|node| node.core.as_ref()) else { return };
+        let (status, limits) = (core.status(), &self.plan.limits);
+        let queue_max = limits.queue_bytes_max + self.network.largest_frame;
+        let queue = status.connections.iter().map(|connection| connection.queue_bytes).max().unwrap_or(0);
+        let waiting_max = limits.waiting_frames_max * status.connections.len() * self.plan.keys.len().max(4);
+        if queue > queue_max {
+            self.fail(format!("hub {hub} has {queue} bytes waiting for one connection, more than {queue_max}"));
+        } else if status.waiting_frames > waiting_max {
+            self.fail(format!("hub {hub} has {} frames waiting for documents", status.waiting_frames));
+        }
+    }
+
+    /// At rest documents in memory fit their budget.
+    fn check_budget(&self) -> Result<(), String> {
+        for (index, node) in self.hubs.iter().enumerate() {
+            let Some(status) = node.core.as_ref().map(skerry_sync::hub::Hub::status) else { continue };
+            let most = self.plan.limits.documents_bytes_max;
+            if status.storing == 0 && status.waiting_frames == 0 && status.documents_bytes > most {
+                return Err(format!(
+                    "hub {index} holds {} bytes of documents at rest, not {most}",
+                    status.documents_bytes
+                ));
+            }
+        }
+        Ok(())
+    }
 }

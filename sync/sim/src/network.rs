@@ -11,6 +11,8 @@ use crate::world::{Client, Happening, World};
 pub(crate) struct Network {
     pub(crate) connections: BTreeMap<ConnectionId, Connection>,
     next: u64,
+    /// Bytes of the largest frame that a hub sent.
+    pub(crate) largest_frame: usize,
     /// Requests of the exchange so far.
     pub(crate) exchanges: u64,
     /// Clients that cannot reach a hub.
@@ -77,6 +79,7 @@ impl World {
     pub(crate) fn send_to_client(&mut self, hub: usize, id: ConnectionId, frame: Vec<u8>) {
         let delay = self.rng.between(0, self.plan.network_delay_max);
         let wait = self.rng.between(0, 4_000);
+        self.network.largest_frame = self.network.largest_frame.max(frame.len());
         let Some(connection) = self.network.connections.get_mut(&id) else { return };
         if !connection.open_at_hub || connection.hub != hub {
             return self.fail(format!("hub {hub} sends on connection {}, which it knows to be closed", id.0));

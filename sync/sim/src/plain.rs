@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::sync::{Message as SyncMessage, State, SyncDoc};
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{ActorId, Automerge, ChangeHash, ObjType};
+use automerge::{ActorId, Automerge, ChangeHash, ObjType, ReadDoc};
 use skerry_sync::document::{SEPARATOR, Slot, genesis, leaves_map};
 use skerry_sync::hub::{Access, ConnectionId, Grant, Scope};
 use skerry_sync::wire::message::{Message, PeerMetadata};
@@ -44,14 +44,18 @@ pub(crate) struct PlainPeer {
 
 impl World {
     pub(crate) fn add_plain_peer(&mut self) -> Result<(), String> {
-        let standing = *self.rng.pick(&[Standing::Writer, Standing::Writer, Standing::Reader, Standing::Stranger]).unwrap_or(&Standing::Writer);
+        let standing = *self
+            .rng
+            .pick(&[Standing::Writer, Standing::Writer, Standing::Reader, Standing::Stranger])
+            .unwrap_or(&Standing::Writer);
         let keys = self.plan.keys.iter().filter_map(|key| RecordKey::parse(key).ok());
         let slots: BTreeSet<Slot> = keys.map(|key| Slot::of(&key)).chain([Slot::Catalog]).collect();
         // Some know how documents begin, as docs/format.md says; others wait until a hub tells them.
         let knows = self.rng.per_mille(600);
         let mut documents = BTreeMap::new();
         for slot in slots {
-            let document = if knows { genesis(&self.project, slot).map_err(|error| error.to_string())? } else { Automerge::new() };
+            let document =
+                if knows { genesis(&self.project, slot).map_err(|error| error.to_string())? } else { Automerge::new() };
             documents.insert(slot, document);
         }
         let hub = self.rng.below(self.plan.hubs);
@@ -163,7 +167,8 @@ impl World {
             }
             Ok(Message::Sync { document, data, .. }) => {
                 let (Some(slot), Ok(message)) = (names::slot(&document), SyncMessage::decode(&data)) else {
-                    return self.fail(format!("plain peer {index} gets a message about {document} that it cannot read"));
+                    return self
+                        .fail(format!("plain peer {index} gets a message about {document} that it cannot read"));
                 };
                 self.plain_receives(index, slot, message);
             }
@@ -186,8 +191,10 @@ impl World {
         // What the hub says it has it must keep for ever.
         let pending = peer.pending.entry(slot).or_default();
         if !pending.is_empty() {
-            let known: Vec<ChangeHash> = heads.into_iter().filter(|head| document.get_change_by_hash(head).is_some()).collect();
-            let beyond: BTreeSet<ChangeHash> = document.get_changes(&known).iter().map(automerge::Change::hash).collect();
+            let known: Vec<ChangeHash> =
+                heads.into_iter().filter(|head| document.get_change_by_hash(head).is_some()).collect();
+            let beyond: BTreeSet<ChangeHash> =
+                document.get_changes(&known).iter().map(automerge::Change::hash).collect();
             let said: Vec<ChangeHash> = pending.iter().filter(|change| !beyond.contains(change)).copied().collect();
             pending.retain(|change| beyond.contains(change));
             if !said.is_empty() && peer.standing == Standing::Writer {

@@ -20,13 +20,7 @@ pub struct Summary {
 }
 
 /// Runs `seeds` seeds from `from` on. `progress` is told how many are done. Stops early behind so many failures.
-pub fn sweep(
-    from: u64,
-    seeds: u64,
-    failures_max: usize,
-    options: Options,
-    progress: impl Fn(u64) + Sync,
-) -> Summary {
+pub fn sweep(from: u64, seeds: u64, failures_max: usize, options: Options, progress: impl Fn(u64) + Sync) -> Summary {
     let next = AtomicU64::new(0);
     let summary = Mutex::new(Summary::default());
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);

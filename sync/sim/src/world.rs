@@ -8,9 +8,9 @@ use skerry_sync::hub::{ConnectionId, Event, ExchangeId};
 use crate::Options;
 use crate::central::Central;
 use crate::device::Device;
-use crate::names;
 use crate::hub_node::{HubNode, StoreStep};
 use crate::model::Model;
+use crate::names;
 use crate::network::Network;
 use crate::plain::PlainPeer;
 use crate::plan::Plan;
@@ -40,30 +40,76 @@ pub(crate) enum Happening {
     /// The next operation or fault.
     Act,
     /// A second has passed for a hub.
-    HubTick { hub: usize, life: u64 },
+    HubTick {
+        hub: usize,
+        life: u64,
+    },
     /// A hub that died comes back.
-    StartHub { hub: usize },
+    StartHub {
+        hub: usize,
+    },
     /// A hub is told something; nobody is when it has died since.
-    ToHub { hub: usize, life: u64, event: Box<Event> },
+    ToHub {
+        hub: usize,
+        life: u64,
+        event: Box<Event>,
+    },
     /// A hub's worker finishes.
-    Work { hub: usize, life: u64, work: Box<skerry_sync::hub::DocumentWork> },
+    Work {
+        hub: usize,
+        life: u64,
+        work: Box<skerry_sync::hub::DocumentWork>,
+    },
     /// The store does something that a hub asked for, whether or not the hub lives.
-    Store { hub: usize, life: u64, step: StoreStep },
+    Store {
+        hub: usize,
+        life: u64,
+        step: StoreStep,
+    },
     /// A frame or the end of a connection reaches one of its sides.
-    FrameToHub { connection: ConnectionId, frame: Vec<u8> },
-    FrameToClient { connection: ConnectionId, frame: Vec<u8> },
-    CutAtHub { connection: ConnectionId },
-    CutAtClient { connection: ConnectionId, reason: String },
+    FrameToHub {
+        connection: ConnectionId,
+        frame: Vec<u8>,
+    },
+    FrameToClient {
+        connection: ConnectionId,
+        frame: Vec<u8>,
+    },
+    CutAtHub {
+        connection: ConnectionId,
+    },
+    CutAtClient {
+        connection: ConnectionId,
+        reason: String,
+    },
     /// A request of the exchange reaches a hub.
-    Request { hub: usize, device: usize, session: u64, body: Vec<u8> },
+    Request {
+        hub: usize,
+        device: usize,
+        session: u64,
+        body: Vec<u8>,
+    },
     /// Its answer reaches the device; none for a refusal.
-    Answer { device: usize, session: u64, body: Option<Vec<u8>> },
+    Answer {
+        device: usize,
+        session: u64,
+        body: Option<Vec<u8>>,
+    },
     /// A device gives up waiting.
-    GiveUp { device: usize, session: u64 },
+    GiveUp {
+        device: usize,
+        session: u64,
+    },
     /// A client does what it does from time to time.
-    ClientTick { client: Client, life: u64 },
+    ClientTick {
+        client: Client,
+        life: u64,
+    },
     /// The notice bus brings a hub what another one said.
-    Notice { hub: usize, event: Box<Event> },
+    Notice {
+        hub: usize,
+        event: Box<Event>,
+    },
 }
 
 /// All of it.
