@@ -38,12 +38,12 @@ impl World {
                 self.part(client, hub);
             }
             90..93 => {
-                self.central.full = !self.central.full;
-                self.trace.note(self.now, "store is full or not", format_args!("{}", self.central.full));
+                self.central.full_until = self.now + self.rng.between(100, 8_000);
+                self.trace.note(self.now, "store fills up", format_args!("until {}", self.central.full_until));
             }
             93..95 => {
-                self.central.down = !self.central.down;
-                self.trace.note(self.now, "store is down or not", format_args!("{}", self.central.down));
+                self.central.down_until = self.now + self.rng.between(100, 8_000);
+                self.trace.note(self.now, "store is down", format_args!("until {}", self.central.down_until));
             }
             95..98 if self.plan.bit_flips => {
                 if let Some((document, chunk)) = self.central.flip(&mut self.rng) {
@@ -59,9 +59,8 @@ impl World {
     pub(crate) fn mend(&mut self) {
         self.trace.note(self.now, "mended", format_args!("{} chunks", self.central.chunk_count()));
         self.plan.calm();
-        (self.central.full, self.central.down) = (false, false);
-        let apart: Vec<_> = self.network.apart.iter().copied().collect();
-        apart.into_iter().for_each(|(client, hub)| self.part(client, hub));
+        (self.central.full_until, self.central.down_until) = (0, 0);
+        self.network.apart.clear();
         // Hubs start once more: what is in no store is nowhere, and what is in the store is read.
         for hub in 0..self.hubs.len() {
             self.kill_hub(hub);

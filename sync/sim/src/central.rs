@@ -21,10 +21,10 @@ pub(crate) struct Central {
     flips: BTreeSet<(DocumentId, ChunkName)>,
     /// Documents in which a bit flipped, now or earlier.
     flipped: BTreeSet<DocumentId>,
-    /// Takes nothing.
-    pub(crate) full: bool,
-    /// Does nothing that it is asked.
-    pub(crate) down: bool,
+    /// Takes nothing until then.
+    pub(crate) full_until: u64,
+    /// Does nothing that it is asked until then.
+    pub(crate) down_until: u64,
 }
 
 impl Central {
@@ -96,6 +96,16 @@ impl Central {
 
     pub(crate) fn was_durable(&self, document: DocumentId, change: &ChangeHash) -> bool {
         self.durable.get(&document).is_some_and(|changes| changes.contains(change))
+    }
+
+    /// A change that was in the store and is no more; none where all are, and where a bit flipped, which may take some.
+    pub(crate) fn gone(&self, document: DocumentId) -> Option<ChangeHash> {
+        if self.had_flips(document) {
+            return None;
+        }
+        let chunks = self.chunks.get(&document).into_iter().flat_map(BTreeMap::values);
+        let held: BTreeSet<ChangeHash> = chunks.flat_map(|bytes| changes_in(bytes)).collect();
+        self.durable.get(&document)?.difference(&held).next().copied()
     }
 
     pub(crate) fn documents(&self) -> Vec<DocumentId> {

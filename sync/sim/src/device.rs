@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use skerry_sync::hub::{Access, ConnectionId, Event, ExchangeId, Grant, Scope};
 use skerry_sync::wire::client::{Client as LiveClient, ClientEffect, ClientEvent};
-use skerry_sync::{ExchangeError, Record, RecordKey, Replica, Session, Timestamp};
+use skerry_sync::{ExchangeError, OpenError, Record, RecordKey, Replica, Session, Timestamp};
 
 use crate::Planted;
 use crate::disk::Disk;
@@ -102,6 +102,10 @@ impl World {
         let Some(device) = self.devices.get_mut(index).filter(|device| device.replica.is_none()) else { return };
         match device.disk.open(actor) {
             Ok(replica) => device.replica = Some(replica),
+            // An environment that does not let anybody write is no damage: it is tried again.
+            Err(OpenError::Io { reason, .. }) if device.disk.refuses() => {
+                return self.trace.note(self.now, "store does not open", format_args!("{index}: {reason}"));
+            }
             Err(error) => return self.fail(format!("device {index} does not open its store again: {error}")),
         }
         device.life += 1;
@@ -153,7 +157,7 @@ impl World {
         if steps < 3 {
             return self.kill_device(index);
         }
-        let Some(device) = self.devices.get(index) else { return };
+        let Some(device) = self.devices.get(index).filter(|device| device.replica.is_some()) else { return };
         device.disk.power_off_after(steps);
         self.trace.note(self.now, "power about to fail", format_args!("{index} in {steps} steps"));
     }
@@ -387,7 +391,7 @@ impl World {
 
     fn send_request(&mut self, device: usize, hub: usize, session: u64, body: &[u8]) {
         self.queue.at(self.now + PATIENCE_MS, Happening::GiveUp { device, session });
-        let apart = self.network.apart.contains(&(Client::Device(device), hub));
+        let apart = self.are_apart(Client::Device(device), hub);
         if apart || self.rng.per_mille(self.plan.exchange_lost) {
             return self.trace.note(self.now, "request lost", format_args!("device {device}"));
         }

@@ -99,6 +99,12 @@ impl Disk {
         lost
     }
 
+    /// Whether it takes nothing now.
+    pub(crate) fn refuses(&self) -> bool {
+        let platter = self.platter();
+        platter.full || platter.steps_left == Some(0)
+    }
+
     /// Whether the power fails soon, or has failed.
     pub(crate) fn power_fails(&self) -> bool {
         self.platter().steps_left.is_some()

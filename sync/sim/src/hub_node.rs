@@ -118,8 +118,7 @@ impl World {
     fn carry_out(&mut self, hub: usize, effect: Effect) {
         let life = self.hubs.get(hub).map_or(0, |node| node.life);
         let delay = self.rng.between(1, self.plan.store_delay_max);
-        let store =
-            |world: &mut World, step| world.queue.at(world.now + delay, Happening::Store { hub, life, step });
+        let store = |world: &mut World, step| world.queue.at(world.now + delay, Happening::Store { hub, life, step });
         match effect {
             Effect::Send { connection, frame } => self.send_to_client(hub, connection, frame),
             Effect::Close { connection, reason } => {
@@ -171,8 +170,9 @@ impl World {
 
     /// What the store says to one operation: done, not done, or done and not told.
     fn draw(&mut self) -> Drawn {
-        if self.central.down || self.rng.per_mille(self.plan.store_fails) {
-            return match (self.central.down, self.rng.below(3)) {
+        let down = self.now < self.central.down_until;
+        if down || self.rng.per_mille(self.plan.store_fails) {
+            return match (down, self.rng.below(3)) {
                 (false, 0) => Drawn::DoneNotTold,
                 // A request that was given up may still arrive.
                 (false, 1) => Drawn::DoneLater,
@@ -234,6 +234,7 @@ impl World {
                     _ => {
                         let there = self.central.delete(document, name);
                         self.trace.note(self.now, "store delete", format_args!("{document} {} {there}", short(&name)));
+                        self.check_kept(document);
                         self.next_delete(hub, life, document, covers, then);
                     }
                 }
@@ -247,7 +248,7 @@ impl World {
 
     fn put(&mut self, hub: usize, document: DocumentId, chunk: Chunk) -> Result<(), StoreFailure> {
         let name = chunk.name;
-        let drawn = if self.central.full { Drawn::Full } else { self.draw() };
+        let drawn = if self.now < self.central.full_until { Drawn::Full } else { self.draw() };
         self.trace.note(self.now, drawn.kind(), format_args!("hub {hub} {document} {}", short(&name)));
         match drawn {
             Drawn::Done => {

@@ -6,7 +6,6 @@ use automerge::sync::{Message as SyncMessage, State, SyncDoc};
 use automerge::{Automerge, ChangeHash, ReadDoc};
 use ciborium::Value;
 use skerry_sync::document::{DocumentId, Slot, leaves_map};
-use skerry_sync::hub::Access;
 use skerry_sync::wire::message::Message;
 use skerry_sync::{Record, RecordKey, Replica};
 
@@ -20,6 +19,9 @@ pub(crate) const FORBIDDEN: &str = "FORBIDDEN";
 
 /// Bytes of header before the CBOR of an exchange body.
 const HEADER_BYTES: usize = 9;
+
+/// Frames for one connection that may be in the making at once.
+const IN_THE_MAKING: usize = 12;
 
 /// What was promised.
 #[derive(Debug, Default)]
@@ -88,6 +90,13 @@ impl World {
     pub(crate) fn check_stored(&mut self, changes: &[ChangeHash]) {
         if let Some(change) = changes.iter().find(|change| self.model.forbidden.contains(change)) {
             self.fail(format!("a hub stores {change}, by somebody who may not write"));
+        }
+    }
+
+    /// What was in the store must stay in it, whoever deletes what.
+    pub(crate) fn check_kept(&mut self, document: DocumentId) {
+        if let Some(change) = self.central.gone(document) {
+            self.fail(format!("{change} was stored and is lost: no chunk of {document} has it any more"));
         }
     }
 
@@ -194,7 +203,8 @@ impl World {
         }
         for (index, device) in self.devices.iter().enumerate() {
             let Some(replica) = &device.replica else { continue };
-            if device.trespassed || (device.access == Access::Read && replica.project(&self.project).is_err()) {
+            // Where there is nothing in a project, not everybody has heard of it.
+            if device.trespassed || (expected.is_empty() && replica.project(&self.project).is_err()) {
                 continue;
             }
             let found = records(replica, self)?;
@@ -265,12 +275,12 @@ fn body_about(document: DocumentId, message: Vec<u8>) -> Result<Vec<u8>, ciboriu
 }
 
 impl World {
-    /// Queues stay within their bounds at every step: what waits for a socket may pass its bound by the one frame that was
-    /// made last.
+    /// Queues stay within their bounds at every step. Whether there is room for a frame is looked at before it is made, and some
+    /// may be in the making at once, so what waits for a socket may pass its bound by so many frames.
     pub(crate) fn check_bounds(&mut self, hub: usize) {
         let Some(core) = self.hubs.get(hub).and_then(|node| node.core.as_ref()) else { return };
         let (status, limits) = (core.status(), &self.plan.limits);
-        let queue_max = limits.queue_bytes_max + self.network.largest_frame;
+        let queue_max = limits.queue_bytes_max + self.network.largest_frame * IN_THE_MAKING;
         let queue = status.connections.iter().map(|connection| connection.queue_bytes).max().unwrap_or(0);
         let waiting_max = limits.waiting_frames_max * status.connections.len() * self.plan.keys.len().max(4);
         if queue > queue_max {

@@ -1,6 +1,6 @@
 //! Connections between clients and hubs: frames in order, late, and cut off anywhere.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use skerry_sync::hub::{ConnectionId, Event, Grant};
 
@@ -15,8 +15,8 @@ pub(crate) struct Network {
     pub(crate) largest_frame: usize,
     /// Requests of the exchange so far.
     pub(crate) exchanges: u64,
-    /// Clients that cannot reach a hub.
-    pub(crate) apart: BTreeSet<(Client, usize)>,
+    /// Clients that cannot reach a hub, and until when.
+    pub(crate) apart: BTreeMap<(Client, usize), u64>,
 }
 
 /// One connection. Each side may know that it is over before the other does.
@@ -42,7 +42,7 @@ impl World {
     /// Opens a connection; none when the hub cannot be reached.
     pub(crate) fn connect(&mut self, client: Client, hub: usize, grant: Grant) -> Option<ConnectionId> {
         let life = self.hubs.get(hub).filter(|node| node.core.is_some())?.life;
-        if self.network.apart.contains(&(client, hub)) {
+        if self.are_apart(client, hub) {
             return None;
         }
         self.network.next += 1;
@@ -180,13 +180,15 @@ impl World {
         }
     }
 
-    /// Sets a client and a hub apart, or brings them together.
+    pub(crate) fn are_apart(&self, client: Client, hub: usize) -> bool {
+        self.network.apart.get(&(client, hub)).is_some_and(|until| self.now < *until)
+    }
+
+    /// Sets a client and a hub apart for a while.
     pub(crate) fn part(&mut self, client: Client, hub: usize) {
-        if self.network.apart.remove(&(client, hub)) {
-            return self.trace.note(self.now, "partition heals", format_args!("{client:?} hub {hub}"));
-        }
-        self.network.apart.insert((client, hub));
-        self.trace.note(self.now, "partition", format_args!("{client:?} hub {hub}"));
+        let until = self.now + self.rng.between(100, 20_000);
+        self.network.apart.insert((client, hub), until);
+        self.trace.note(self.now, "partition", format_args!("{client:?} hub {hub} until {until}"));
         let between = self.network.connections.iter().filter(|(_, open)| open.client == client && open.hub == hub);
         let ids: Vec<ConnectionId> = between.map(|(id, _)| *id).collect();
         ids.into_iter().for_each(|id| self.cut(id, "partition"));

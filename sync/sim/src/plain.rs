@@ -253,6 +253,8 @@ impl World {
 
 impl PlainPeer {
     fn rename(&mut self, actor: [u8; 16]) {
-        self.documents.values_mut().for_each(|document| drop(document.set_actor(ActorId::from(actor))));
+        for document in self.documents.values_mut() {
+            document.set_actor(ActorId::from(actor));
+        }
     }
 }

@@ -52,7 +52,7 @@ impl Plan {
             plain_peers: 1 + rng.below(3),
             keys: keys(rng),
             acts: 20 + rng.below(40),
-            pause_max: *rng.pick(&[50, 500, 3_000]).unwrap_or(&500),
+            pause_max: *rng.pick(&[100, 1_000, 4_000]).unwrap_or(&500),
             network_delay_max: *rng.pick(&[5, 100, 2_000]).unwrap_or(&100),
             store_delay_max: *rng.pick(&[2, 50, 1_500]).unwrap_or(&50),
             exchange_lost,
