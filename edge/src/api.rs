@@ -1,8 +1,10 @@
 //! The HTTP API under `/api/v1`: one router for the server, the command line and Lambda.
 
 mod admin;
+mod changes;
 mod duplicates;
 mod highlight;
+mod hub;
 mod models;
 mod query;
 mod records;
@@ -102,6 +104,7 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(records::get, records::put, records::delete))
         .routes(routes!(records::delete_many))
         .routes(routes!(versions::versions))
+        .routes(routes!(changes::changes))
         .routes(routes!(query::query))
         .routes(routes!(duplicates::duplicates))
         .routes(routes!(sync::exchange))

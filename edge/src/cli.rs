@@ -5,12 +5,15 @@
 mod client;
 mod embed;
 mod expression;
+mod hub;
 mod models;
 mod publish;
 mod search;
 mod show;
 mod transfer;
+mod watch;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,9 +23,11 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use serde_json::Value;
+use skerry_sync::ProjectName;
 
 use crate::api::ApiConfig;
 use crate::auth::{self, ApiKeys};
+use crate::hub::{HubAddress, HubConfig, HubToken};
 use crate::logging;
 use crate::node::{Node, NodeConfig, SEAL_AFTER};
 use crate::serve::{self, ServeConfig};
@@ -175,8 +180,13 @@ enum Command {
     /// A header, a record a line in the order of their keys, and a trailer with their number and a digest.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(transfer::ExportArguments),
-    /// Show the node, its projects and how far their indexes are.
-    Status,
+    /// Show the node, its projects, how far their indexes are, and what is not yet at the hub.
+    Status(show::StatusArguments),
+    /// Print what changes in the project, a JSON object a line, until it is stopped.
+    ///
+    /// Changes that are written here and those that come from the hub or from other nodes. When the connection to the node is
+    /// lost, it is made again, and nothing is left out.
+    Watch(watch::WatchArguments),
     /// Print the vectors of texts as JSON, one a line, with the model's id and the number of tokens.
     ///
     /// Works on this machine alone and needs no project.
@@ -191,6 +201,30 @@ struct ServeArguments {
     /// Instances of the embedding component [default: one per core].
     #[arg(long, value_name = "N")]
     embedders: Option<usize>,
+    /// Stay connected to this hub, for instance wss://hub.example, and sync with it, see docs/sync.md.
+    #[arg(long, env = "SKERRY_HUB", value_name = "URL")]
+    hub: Option<String>,
+    /// The token for the hub. Better given by `SKERRY_HUB_TOKEN`: other users of this machine can see arguments.
+    #[arg(long, env = "SKERRY_HUB_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    hub_token: Option<String>,
+    /// Sync only this project with the hub; may be given several times, in the variable with commas between them. It need
+    /// not be here yet [default: all projects of this node, also those that are made later].
+    #[arg(long, env = "SKERRY_SUBSCRIBE", value_name = "PROJECT", value_delimiter = ',')]
+    subscribe: Vec<String>,
+}
+
+impl ServeArguments {
+    /// The hub to connect to. An empty address or token counts as none, so that an unset variable is not one.
+    fn hub(&self) -> anyhow::Result<Option<HubConfig>> {
+        let Some(address) = self.hub.as_deref().filter(|address| !address.trim().is_empty()) else { return Ok(None) };
+        let address = HubAddress::parse(address).map_err(|error| Misuse(error.to_string()))?;
+        let names = self.subscribe.iter().map(|name| name.trim()).filter(|name| !name.is_empty());
+        let projects: BTreeSet<ProjectName> = names
+            .map(|name| ProjectName::parse(name).map_err(|error| Misuse(format!("--subscribe {name}: {error}"))))
+            .collect::<Result<_, _>>()?;
+        let token = self.hub_token.as_deref().and_then(HubToken::new);
+        Ok(Some(HubConfig { address, token, projects: Some(projects).filter(|projects| !projects.is_empty()) }))
+    }
 }
 
 impl Globals {
@@ -254,7 +288,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Sync(sync) => transfer::sync(&globals, &sync),
         Command::Import(import) => transfer::import(&globals, &import),
         Command::Export(export) => transfer::export(&globals, &export),
-        Command::Status => show::status(&globals),
+        Command::Status(status) => show::status(&globals, &status),
+        Command::Watch(watch) => watch::watch(&globals, &watch),
         Command::Embed(embed) => embed::embed(&globals, &embed),
     }
 }
@@ -264,9 +299,10 @@ fn serve_node(globals: &Globals, arguments: &ServeArguments) -> anyhow::Result<(
     let api_keys = ApiKeys::new(globals.api_key.as_deref());
     // Before anything is opened: a refusal must leave nothing behind.
     auth::check_listen(arguments.listen, &api_keys)?;
+    let hub = arguments.hub()?;
     let node = Node::open(&globals.node_config(arguments.embedders)?)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    let config = ServeConfig { listen: arguments.listen, api: ApiConfig { api_keys } };
+    let config = ServeConfig { listen: arguments.listen, api: ApiConfig { api_keys }, hub };
     let served = runtime.block_on(serve::serve(node, config));
     // Embedding may be going on in the background; what it has not finished is found again at the next start.
     runtime.shutdown_timeout(SHUTDOWN_MAX);

@@ -2,17 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, Limits};
 use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
 use crate::clock;
+use crate::hub::{Hub, HubConfig};
 use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
 use crate::models::config::{ConfigError, ModelsConfig};
 use crate::models::{ModelError, Models, ModelsError, Workshop};
+use crate::moves::Moves;
 use crate::problem::Problem;
 use crate::reembed::{self, Reembedding};
 
@@ -79,6 +81,8 @@ pub struct Node {
     indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
     /// Projects on their way to another model.
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
+    moves: Arc<Moves>,
+    hub: OnceLock<Arc<Hub>>,
     /// For threads in the background, which do not keep the node alive.
     me: Weak<Node>,
     opened: Instant,
@@ -119,6 +123,9 @@ impl Node {
             seal_after: config.seal_after.max(1),
             limits: SEGMENT_LIMITS,
         });
+        let moves = Arc::new(Moves::default());
+        let told = Arc::clone(&moves);
+        sources.replica.on_change(move |project| told.tell(project));
         let instance = format!("{:x}-{:x}", std::process::id(), clock::now().0);
         Ok(Arc::new_cyclic(|me| Node {
             sources,
@@ -126,6 +133,8 @@ impl Node {
             data_dir: config.data_dir.clone(),
             indexes: Mutex::default(),
             reembeddings: Mutex::default(),
+            moves,
+            hub: OnceLock::new(),
             me: Weak::clone(me),
             opened,
         }))
@@ -149,6 +158,25 @@ impl Node {
     /// The replica's folder.
     pub fn data_dir(&self) -> &std::path::Path {
         &self.data_dir
+    }
+
+    /// Wakes those who wait for changes.
+    pub fn moves(&self) -> &Moves {
+        &self.moves
+    }
+
+    /// Takes the node to a hub, which it then has for the rest of its life. [`Hub::run`] connects it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn join(&self, config: HubConfig) -> Result<Arc<Hub>, ReadError> {
+        let hub = Hub::new(self, config)?;
+        Ok(Arc::clone(self.hub.get_or_init(|| hub)))
+    }
+
+    /// The hub that the node is to be connected to.
+    pub fn hub(&self) -> Option<&Arc<Hub>> {
+        self.hub.get()
     }
 
     /// Names this run of the node: what answers at its address is it only if it says the same.

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,7 @@ use tokio::net::TcpListener;
 
 use crate::api::{self, ApiConfig};
 use crate::auth;
+use crate::hub::HubConfig;
 use crate::node::Node;
 
 /// Where and how to serve.
@@ -20,7 +22,12 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// The API's configuration.
     pub api: ApiConfig,
+    /// The hub to stay connected to.
+    pub hub: Option<HubConfig>,
 }
+
+/// How long the connection to the hub may take to end in order.
+const HUB_GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// What a serving node leaves in its data folder, so that commands on that folder find it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -65,8 +72,29 @@ pub async fn serve(node: Arc<Node>, config: ServeConfig) -> anyhow::Result<()> {
     writeln!(std::io::stdout(), "skerry listens on {}", notice.address).ok();
     let background = Arc::clone(&node);
     tokio::task::spawn_blocking(move || background.warm_up());
-    let router = api::router(node, &config.api);
-    let served = axum::serve(listener, router).with_graceful_shutdown(stopped()).await;
+    let hub = match config.hub {
+        Some(hub) => {
+            let hub = node.join(hub).context("read what the hub has")?;
+            Some((Arc::clone(&hub), tokio::spawn(hub.run(Arc::clone(&node)))))
+        }
+        None => None,
+    };
+    let router = api::router(Arc::clone(&node), &config.api);
+    let stopping_node = Arc::clone(&node);
+    let stopping = async move {
+        stopped().await;
+        // They would go on for ever, and the server waits for them.
+        stopping_node.moves().end_subscriptions();
+    };
+    let served = axum::serve(listener, router).with_graceful_shutdown(stopping).await;
+    if let Some((hub, connection)) = hub {
+        hub.stop();
+        if tokio::time::timeout(HUB_GOODBYE_MAX, connection).await.is_err() {
+            tracing::warn!(
+                "the connection to the hub did not end in order; what the hub has is asked again at the next start"
+            );
+        }
+    }
     std::fs::remove_file(&notice_path).with_context(|| format!("remove {}", notice_path.display()))?;
     tracing::info!("stopped");
     served.context("serve")

@@ -37,6 +37,8 @@ async fn main() -> anyhow::Result<()> {
     let models_file = std::env::var_os("SKERRY_MODELS").filter(|path| !path.is_empty()).map(PathBuf::from);
     let config = NodeConfig { data_dir, components_dir, embedder_instances: 1, seal_after: SEAL_AFTER, models_file };
     let node = Node::open(&config).context("open the replica")?;
+    // An answer that goes on is none for Lambda.
+    node.moves().end_subscriptions();
     let mut router = api::router(node.clone(), &ApiConfig { api_keys });
     if let Some(url) = hub {
         let api_key = std::env::var("SKERRY_HUB_API_KEY").ok().filter(|key| !key.is_empty());

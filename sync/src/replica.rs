@@ -160,7 +160,14 @@ impl Replica {
     fn by_actor(store: StoreFile, actor: [u8; 16]) -> Result<Replica, OpenError> {
         history::begin(&store).map_err(|error| store.refusal(error))?;
         let documents = Mutex::new(Documents::new(ActorId::from(actor)));
-        Ok(Replica { inner: Arc::new(Inner { store, documents, failure: Mutex::default(), watchers: watch::Watchers::default() }) })
+        Ok(Replica {
+            inner: Arc::new(Inner {
+                store,
+                documents,
+                failure: Mutex::default(),
+                watchers: watch::Watchers::default(),
+            }),
+        })
     }
 
     pub(crate) fn store(&self) -> &StoreFile {

@@ -69,6 +69,7 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>
                 segments: progress.map(|progress| progress.segments),
             });
         }
+        let hub = super::hub::status(&node)?;
         let node = NodeStatus {
             version: VERSION,
             health: if failure(&node).is_none() { "ok" } else { "failed" },
@@ -77,7 +78,7 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>
             memory_pss_bytes: memory_pss_bytes(),
             uptime_seconds: node.uptime().as_secs(),
         };
-        Ok(Json(Status { node, projects }))
+        Ok(Json(Status { node, hub, projects }))
     })
     .await
 }

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::HubStatus;
+
 /// A project's description, to create or change it.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -162,6 +164,9 @@ pub struct Health {
 pub struct Status {
     /// The node itself.
     pub node: NodeStatus,
+    /// The hub that it syncs with; absent when there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hub: Option<HubStatus>,
     /// Its projects, in the order of their names.
     pub projects: Vec<ProjectStatus>,
 }

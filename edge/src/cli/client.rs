@@ -108,6 +108,94 @@ impl Client {
     }
 }
 
+/// Subscriptions.
+impl Client {
+    /// Reads an answer that goes on as server-sent events, line by line, until it ends.
+    ///
+    /// # Errors
+    /// What the node refused as [`Refused`], what `take` answers, and a connection that could not be made or broke.
+    pub(super) fn follow_lines(
+        &self,
+        path: &str,
+        take: &mut dyn FnMut(&str) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
+        match self {
+            Client::Local { router, runtime, .. } => runtime.block_on(follow_router(router.clone(), path, take)),
+            Client::Remote { agent, url, api_key } => follow_node(agent, url, api_key.as_deref(), path, take),
+        }
+    }
+
+    /// Whether asking again later may help.
+    pub(super) fn may_pass(error: &anyhow::Error) -> bool {
+        match error.downcast_ref::<Refused>() {
+            Some(Refused(problem)) => problem["status"].as_u64().is_some_and(|status| status >= 500),
+            None => error.is::<Broken>(),
+        }
+    }
+}
+
+/// A connection could not be made, or broke.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Broken(String);
+
+async fn follow_router(
+    router: Router,
+    path: &str,
+    take: &mut dyn FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let request = http::Request::builder().uri(path).header("accept", "text/event-stream");
+    let response = router.oneshot(request.body(Body::empty())?).await.context("ask the node")?;
+    let status = response.status();
+    let mut body = response.into_body();
+    if !status.is_success() {
+        let bytes = body.collect().await.context("read the answer")?.to_bytes();
+        return Err(Refused(serde_json::from_slice(&bytes).unwrap_or_default()).into());
+    }
+    let mut rest = String::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.context("read the answer")?.into_data() else { continue };
+        rest.push_str(&String::from_utf8_lossy(&data));
+        while let Some(end) = rest.find('\n') {
+            let line: String = rest.drain(..=end).collect();
+            take(&line)?;
+        }
+    }
+    Ok(())
+}
+
+fn follow_node(
+    agent: &ureq::Agent,
+    url: &str,
+    api_key: Option<&str>,
+    path: &str,
+    take: &mut dyn FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let mut request = agent.get(format!("{url}{path}")).header("accept", "text/event-stream");
+    if let Some(key) = api_key {
+        request = request.header("authorization", format!("Bearer {key}"));
+    }
+    let mut response = request.call().map_err(|error| Broken(format!("cannot reach the node at {url}: {error}")))?;
+    if !response.status().is_success() {
+        let text = response.body_mut().read_to_string().map_err(|error| Broken(error.to_string()))?;
+        let problem: Value = serde_json::from_str(&text).unwrap_or_default();
+        if problem["type"].is_string() {
+            return Err(Refused(problem).into());
+        }
+        bail!("the node answered with status {}", response.status());
+    }
+    let mut lines = std::io::BufReader::new(response.into_body().into_reader());
+    let mut line = String::new();
+    loop {
+        line.clear();
+        match std::io::BufRead::read_line(&mut lines, &mut line) {
+            Ok(0) => return Ok(()),
+            Ok(_) => take(&line)?,
+            Err(error) => return Err(Broken(format!("the connection to {url} broke: {error}")).into()),
+        }
+    }
+}
+
 /// What was published in this process is sealed before it ends, or every later command would have to read it again.
 impl Drop for Client {
     fn drop(&mut self) {

@@ -1,9 +1,12 @@
 //! `skerry get`, `delete` and `status`.
 
+use std::time::Duration;
+
 use comfy_table::{ContentArrangement, Table, presets};
 use serde_json::{Value, json};
 
 use super::client::segment;
+use super::hub;
 use super::models::way_of;
 use super::publish::text;
 use super::search::clip;
@@ -26,9 +29,25 @@ pub(super) fn delete(globals: &Globals, keys: &[String]) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What `skerry status` waits for.
+#[derive(Debug, clap::Args)]
+pub(super) struct StatusArguments {
+    /// Wait until the hub has everything that was written here, for instance before the device is switched off.
+    #[arg(long)]
+    wait_synced: bool,
+    /// How long to wait at most, in seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, requires = "wait_synced")]
+    timeout: u64,
+}
+
 /// Runs `skerry status`.
-pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
-    let status = globals.client()?.call("GET", "/api/v1/status", None)?;
+pub(super) fn status(globals: &Globals, arguments: &StatusArguments) -> anyhow::Result<()> {
+    let client = globals.client()?;
+    let status = if arguments.wait_synced {
+        hub::wait_synced(&client, Duration::from_secs(arguments.timeout))?
+    } else {
+        client.call("GET", "/api/v1/status", None)?
+    };
     if globals.json {
         return print_json(&status);
     }
@@ -43,6 +62,7 @@ pub(super) fn status(globals: &Globals) -> anyhow::Result<()> {
     if let Some(bytes) = node["memory_pss_bytes"].as_u64() {
         print_line(format_args!("memory {} MiB (Pss), up {} s", bytes >> 20, node["uptime_seconds"]))?;
     }
+    hub::print(&status["hub"])?;
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["project", "records", "version", "model", "not yet embedded", "index", "description"]);

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod api;
+mod changes;
 mod command_line;
 mod components;
 mod crash;
 mod embed_cli;
 mod endpoint;
+mod hub;
 mod models;
 mod process;
 mod reembed;
@@ -16,6 +18,9 @@ mod replicas;
 mod sealing;
 mod search;
 mod search_cli;
+#[path = "../../../sync/tests/it/small_hub.rs"]
+mod small_hub;
+mod test_hub;
 mod versions;
 
 use std::path::{Path, PathBuf};

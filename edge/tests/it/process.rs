@@ -16,7 +16,10 @@ pub(crate) fn skerry() -> Command {
         .env_remove("SKERRY_URL")
         .env_remove("SKERRY_DATA")
         .env_remove("SKERRY_API_KEY")
-        .env_remove("SKERRY_PROJECT");
+        .env_remove("SKERRY_PROJECT")
+        .env_remove("SKERRY_HUB")
+        .env_remove("SKERRY_HUB_TOKEN")
+        .env_remove("SKERRY_SUBSCRIBE");
     command
 }
 
@@ -56,6 +59,13 @@ impl Server {
     pub(crate) fn kill(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
+    }
+
+    /// Asks it to end, and waits until it has.
+    #[cfg(unix)]
+    pub(crate) fn stop(&mut self) {
+        assert!(Command::new("kill").arg(self.id().to_string()).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success());
     }
 
     pub(crate) fn request(&self, method: &str, path: &str, body: Option<&Value>) -> Result<(u16, Value), String> {

@@ -4,7 +4,6 @@
 //! came together are one transaction: their cost is that of one fsync.
 
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use automerge::sync::{Capability, Have, Message, State, SyncDoc};
 use automerge::{Automerge, ChangeHash};
@@ -13,8 +12,10 @@ use super::documents::Loaded;
 use super::history::UNKNOWN_TIME;
 use super::merge::touched_keys;
 use super::{Replica, Touched, project};
+use crate::admission::{self, Refusal};
 use crate::document::{self, DocumentId, Slot};
 use crate::error::{ReadError, StoreError, WriteError};
+use crate::guard::guarded;
 use crate::record::{ProjectName, RecordKey};
 
 /// One of a project's documents, as it is on disk.
@@ -103,16 +104,16 @@ impl Replica {
                     return Err(error.into());
                 }
             };
-            match guarded(|| take(loaded, turn)) {
+            match take(loaded, turn) {
                 Ok((state, keys, brought)) => {
                     if brought > 0 {
                         touched.insert(slot, keys);
                     }
                     taken.push((slot, Ok((state, brought))));
                 }
-                Err(reason) => {
+                Err(refusal) => {
                     documents.forget(project, [slot]);
-                    taken.push((slot, Err(reason)));
+                    taken.push((slot, Err(refusal.to_string())));
                 }
             }
         }
@@ -124,12 +125,9 @@ impl Replica {
             let outcome = match outcome {
                 Ok((mut state, brought)) => {
                     let loaded = documents.get(self.store(), project, slot)?;
-                    guarded(|| Ok(loaded.document.generate_sync_message(&mut state))).map(|reply| Spoken {
-                        heads: sorted_heads(&loaded.document),
-                        state,
-                        reply,
-                        brought,
-                    })
+                    let reply = guarded(|| loaded.document.generate_sync_message(&mut state));
+                    let heads = sorted_heads(&loaded.document);
+                    reply.map(|reply| Spoken { state, heads, reply, brought }).map_err(|panicked| panicked.to_string())
                 }
                 Err(reason) => Err(reason),
             };
@@ -140,12 +138,7 @@ impl Replica {
     }
 
     /// What a document has that somebody who has these heads does not have.
-    pub(crate) fn beyond(
-        &self,
-        project: &ProjectName,
-        slot: Slot,
-        heads: &[ChangeHash],
-    ) -> Result<Beyond, ReadError> {
+    pub(crate) fn beyond(&self, project: &ProjectName, slot: Slot, heads: &[ChangeHash]) -> Result<Beyond, ReadError> {
         let mut documents = self.documents();
         let loaded = documents.get(self.store(), project, slot)?;
         let known: Vec<ChangeHash> = heads.iter().filter(|head| has_change(&loaded.document, head)).copied().collect();
@@ -159,23 +152,20 @@ impl Replica {
 }
 
 /// Applies what was heard to the document in memory.
-fn take(loaded: &mut Loaded, turn: Turn) -> Result<(Box<State>, BTreeSet<RecordKey>, u64), String> {
+fn take(loaded: &mut Loaded, turn: Turn) -> Result<(Box<State>, BTreeSet<RecordKey>, u64), Refusal> {
     let mut state = match turn.stance {
         Stance::Going(state) => state,
         Stance::Has(heads) if heads.iter().all(|head| has_change(&loaded.document, head)) => Box::new(behind(heads)),
         // It has what is not here: both have to say what they have.
         Stance::Has(_) => Box::new(State::new()),
     };
-    let before = loaded.document.get_heads();
+    let mut new = Vec::new();
     for message in turn.heard {
-        loaded.document.receive_sync_message(&mut state, message).map_err(|error| error.to_string())?;
+        new.extend(admission::receive(&mut loaded.document, &mut state, message)?);
     }
-    let new = loaded.document.get_changes(&before);
-    // Only the genesis builds on nothing. Another such change began another document.
-    if let Some(change) = new.iter().find(|change| change.deps().is_empty()) {
-        return Err(format!("the change {} does not build on this project", change.hash()));
-    }
-    let keys = touched_keys(&loaded.document, &loaded.map, &new);
+    let keys = guarded(|| touched_keys(&loaded.document, &loaded.map, &new))?;
+    // A leaf in another document than its record's is nobody's.
+    let keys = keys.into_iter().filter(|key| Slot::of(key) == turn.slot).collect();
     Ok((state, keys, new.len() as u64))
 }
 
@@ -201,12 +191,6 @@ fn sorted_heads(document: &Automerge) -> Vec<ChangeHash> {
     let mut heads = document.get_heads();
     heads.sort_unstable();
     heads
-}
-
-/// Automerge panics on some bytes that no writer makes; for whoever sent them that is a refusal like any other. The caller
-/// drops the document.
-fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| Err("its changes cannot be applied".to_owned()))
 }
 
 /// Heads of a document that nobody has written.

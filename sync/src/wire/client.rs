@@ -20,6 +20,7 @@ use automerge::sync::Message as SyncMessage;
 use super::message::{Message, PeerMetadata};
 use crate::document::Slot;
 use crate::error::ReadError;
+use crate::guard::guarded;
 use crate::record::ProjectName;
 use crate::replica::Replica;
 use crate::replica::live::{self, Answer, Stance, Turn};
@@ -218,7 +219,7 @@ impl Client {
                 Ok(Message::Peer { sender, version, .. }) => self.joined(now, sender, &version, effects),
                 Ok(Message::Sync { document, data, .. }) if self.is_connected() => {
                     let Some((project, slot)) = self.names.get(&document).cloned() else { continue };
-                    match SyncMessage::decode(&data) {
+                    match decode(&data) {
                         Ok(mut message) => {
                             message.heads.sort_unstable();
                             heard.entry(project).or_default().entry(slot).or_default().push(message);
@@ -350,13 +351,7 @@ impl Client {
     }
 
     /// Takes turns: stores what was heard, sends the answers, remembers where each conversation is.
-    fn converse(
-        &mut self,
-        now: Duration,
-        project: &ProjectName,
-        turns: Vec<Turn>,
-        effects: &mut Vec<ClientEffect>,
-    ) {
+    fn converse(&mut self, now: Duration, project: &ProjectName, turns: Vec<Turn>, effects: &mut Vec<ClientEffect>) {
         if turns.is_empty() {
             return;
         }
@@ -535,4 +530,9 @@ impl Client {
             }
         }
     }
+}
+
+fn decode(data: &[u8]) -> Result<SyncMessage, String> {
+    let decoded = guarded(|| SyncMessage::decode(data)).map_err(|panicked| panicked.to_string())?;
+    decoded.map_err(|error| error.to_string())
 }

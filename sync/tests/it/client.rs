@@ -3,12 +3,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use automerge::ChangeHash;
 use proptest::prelude::*;
+use skerry_sync::document::{DocumentId, Slot, genesis};
+use skerry_sync::hub::{Access, CloseReason};
 use skerry_sync::wire::client::{Agreement, Client, ClientEffect, ClientEvent, Link, ProjectSync};
 use skerry_sync::wire::message::Message;
 use skerry_sync::{ProjectName, Record, Replica};
 
 use crate::convergence::record;
+use crate::core_hub::CoreHub;
 use crate::small_hub::{Line, SmallHub};
 use crate::{NOW, all, key, project, text};
 
@@ -28,8 +32,47 @@ struct Device {
 
 struct World {
     now: Duration,
-    hub: SmallHub,
+    hub: TestHub,
     devices: Vec<Device>,
+}
+
+/// One of two hubs: what every server of automerge-repo does, and what ours does.
+enum TestHub {
+    Small(SmallHub),
+    Core(Box<CoreHub>),
+}
+
+impl TestHub {
+    fn small(&mut self) -> &mut SmallHub {
+        let TestHub::Small(hub) = self else { panic!("this test needs the small hub") };
+        hub
+    }
+
+    fn core(&mut self) -> &mut CoreHub {
+        let TestHub::Core(hub) = self else { panic!("this test needs the real hub") };
+        hub
+    }
+
+    fn hang_up(&mut self, line: Line) {
+        match self {
+            TestHub::Small(hub) => hub.hang_up(line),
+            TestHub::Core(hub) => hub.hang_up(line),
+        }
+    }
+
+    fn receive(&mut self, line: Line, frame: &[u8]) -> Vec<(Line, Vec<u8>)> {
+        match self {
+            TestHub::Small(hub) => hub.receive(line, frame),
+            TestHub::Core(hub) => hub.receive(line, frame),
+        }
+    }
+
+    fn heads(&self, slot: Slot) -> Vec<ChangeHash> {
+        match self {
+            TestHub::Small(hub) => hub.documents[&DocumentId::derive(&project(), slot).to_string()].get_heads(),
+            TestHub::Core(hub) => hub.heads(&project(), slot),
+        }
+    }
 }
 
 impl Device {
@@ -54,8 +97,21 @@ impl Device {
 
 impl World {
     fn new(projects: &[&str], devices: usize) -> World {
+        World::on(TestHub::Small(SmallHub::with(projects)), devices)
+    }
+
+    /// The same on both hubs.
+    fn both(projects: &[&str], devices: usize) -> [World; 2] {
+        [World::new(projects, devices), World::core(projects, devices)]
+    }
+
+    fn core(projects: &[&str], devices: usize) -> World {
+        World::on(TestHub::Core(Box::new(CoreHub::with(projects))), devices)
+    }
+
+    fn on(hub: TestHub, devices: usize) -> World {
         let devices = (0..devices).map(|_| Device::new()).collect();
-        let mut world = World { now: Duration::from_secs(1_000), hub: SmallHub::with(projects), devices };
+        let mut world = World { now: Duration::from_secs(1_000), hub, devices };
         (0..world.devices.len()).for_each(|line| world.event(line, ClientEvent::Subscribe(project())));
         world
     }
@@ -79,8 +135,17 @@ impl World {
     }
 
     fn connect(&mut self, line: Line) {
+        self.connect_with(line, Access::Write);
+    }
+
+    fn connect_with(&mut self, line: Line, access: Access) {
         if !self.devices[line].online {
             self.devices[line].online = true;
+            match &mut self.hub {
+                TestHub::Core(hub) => hub.connect(line, access),
+                TestHub::Small(hub) if access == Access::Read => drop(hub.read_only.insert(line)),
+                TestHub::Small(hub) => drop(hub.read_only.remove(&line)),
+            }
             self.event(line, ClientEvent::Opened);
         }
     }
@@ -155,10 +220,19 @@ impl World {
         let status = self.status(line);
         assert_eq!((status.agreement, status.records_unsent, status.documents_unsent), (Agreement::Settled, 0, 0));
         let replica = &self.devices[line].replica;
-        assert!(self.hub.has_all_of(replica, &project()));
+        assert!(has_all_of(&self.hub, replica));
         assert_eq!(replica.verify(&project()).unwrap().differing, Vec::<String>::new());
         assert_eq!(self.devices[line].closes, Vec::<String>::new());
     }
+}
+
+/// Whether the hub has exactly what the replica has.
+fn has_all_of(hub: &TestHub, replica: &Replica) -> bool {
+    let version = replica.version(&project()).unwrap();
+    version.heads().iter().zip(Slot::all().skip(1)).all(|(heads, slot)| {
+        let nothing = genesis(&project(), slot).unwrap().get_heads();
+        hub.heads(slot) == if heads.is_empty() { nothing } else { heads.clone() }
+    })
 }
 
 fn many(range: std::ops::Range<usize>, words: &str) -> Vec<Record> {
@@ -169,97 +243,107 @@ fn many(range: std::ops::Range<usize>, words: &str) -> Vec<Record> {
 /// project having been made on the second one.
 #[test]
 fn what_was_written_apart_meets_at_the_hub() {
-    let mut world = World::new(&["notes"], 2);
-    world.publish(0, &many(0..40, "from one"));
-    world.delete(0, "k7");
-    assert_eq!(world.unsent(0), (40, 64.min(world.unsent(0).1)));
-    world.connect(0);
-    world.run();
-    world.assert_settled(0);
-    assert!(world.devices[1].replica.version(&project()).is_err());
-    world.connect(1);
-    world.run();
-    assert_eq!(world.devices[1].replica.version(&project()).unwrap(), world.devices[0].replica.version(&project()).unwrap());
-    assert_eq!(all(&world.devices[1].replica).len(), 39);
+    for mut world in World::both(&["notes"], 2) {
+        world.publish(0, &many(0..40, "from one"));
+        world.delete(0, "k7");
+        assert_eq!(world.unsent(0), (40, 64.min(world.unsent(0).1)));
+        world.connect(0);
+        world.run();
+        world.assert_settled(0);
+        assert!(world.devices[1].replica.version(&project()).is_err());
+        world.connect(1);
+        world.run();
+        assert_eq!(
+            world.devices[1].replica.version(&project()).unwrap(),
+            world.devices[0].replica.version(&project()).unwrap()
+        );
+        assert_eq!(all(&world.devices[1].replica).len(), 39);
 
-    (0..2).for_each(|line| world.disconnect(line));
-    world.publish(0, &[text("k1", "changed by one"), text("only one", "x")]);
-    world.publish(1, &[text("k1", "changed by two"), text("only two", "y")]);
-    world.delete(1, "k2");
-    assert_eq!(world.unsent(0).0, 2);
-    assert_eq!(world.unsent(1).0, 3);
-    (0..2).for_each(|line| world.connect(line));
-    world.run();
-    (0..2).for_each(|line| world.assert_settled(line));
-    assert_eq!(all(&world.devices[0].replica), all(&world.devices[1].replica));
-    assert_eq!(all(&world.devices[0].replica).len(), 40);
+        (0..2).for_each(|line| world.disconnect(line));
+        world.publish(0, &[text("k1", "changed by one"), text("only one", "x")]);
+        world.publish(1, &[text("k1", "changed by two"), text("only two", "y")]);
+        world.delete(1, "k2");
+        assert_eq!(world.unsent(0).0, 2);
+        assert_eq!(world.unsent(1).0, 3);
+        (0..2).for_each(|line| world.connect(line));
+        world.run();
+        (0..2).for_each(|line| world.assert_settled(line));
+        assert_eq!(all(&world.devices[0].replica), all(&world.devices[1].replica));
+        assert_eq!(all(&world.devices[0].replica).len(), 40);
+    }
 }
 
 /// Connected, a write goes to the other replica in one message and back to the hub in one: nobody asks first.
 #[test]
 fn a_write_is_pushed_at_once() {
-    let mut world = World::new(&["notes"], 2);
-    world.publish(0, &many(0..200, "before"));
-    (0..2).for_each(|line| world.connect(line));
-    world.run();
-    world.publish(0, &[text("k3", "the new words")]);
-    assert_eq!(world.devices[0].to_hub.len(), 1);
-    assert_eq!(world.unsent(0), (1, 1));
-    world.deliver(0, 1, 0);
-    assert_eq!(world.devices[1].to_client.len(), 1);
-    world.deliver(1, 0, 1);
-    assert_eq!(world.devices[1].replica.get(&project(), &key("k3")).unwrap().unwrap().text, "the new words");
-    world.run();
-    (0..2).for_each(|line| world.assert_settled(line));
+    for mut world in World::both(&["notes"], 2) {
+        world.publish(0, &many(0..200, "before"));
+        (0..2).for_each(|line| world.connect(line));
+        world.run();
+        world.publish(0, &[text("k3", "the new words")]);
+        assert_eq!(world.devices[0].to_hub.len(), 1);
+        assert_eq!(world.unsent(0), (1, 1));
+        world.deliver(0, 1, 0);
+        assert_eq!(world.devices[1].to_client.len(), 1);
+        world.deliver(1, 0, 1);
+        assert_eq!(world.devices[1].replica.get(&project(), &key("k3")).unwrap().unwrap().text, "the new words");
+        world.run();
+        (0..2).for_each(|line| world.assert_settled(line));
+    }
 }
 
 /// Frames that come in together are one commit: a first sync must not cost an fsync for each of 65 documents.
 #[test]
 fn frames_that_come_together_are_one_commit() {
-    let mut world = World::new(&["notes"], 2);
-    world.publish(0, &many(0..500, "before"));
-    world.connect(0);
-    world.run();
-    world.connect(1);
-    world.deliver(1, usize::MAX, usize::MAX);
-    world.deliver(1, usize::MAX, usize::MAX);
-    assert_eq!(world.devices[1].arrived, 1);
-    assert_eq!(world.devices[1].replica.versions(&project(), 100).unwrap().len(), 1);
-    world.run();
-    world.assert_settled(1);
+    for mut world in World::both(&["notes"], 2) {
+        world.publish(0, &many(0..500, "before"));
+        world.connect(0);
+        world.run();
+        world.connect(1);
+        world.deliver(1, usize::MAX, usize::MAX);
+        world.deliver(1, usize::MAX, usize::MAX);
+        assert_eq!(world.devices[1].arrived, 1);
+        assert_eq!(world.devices[1].replica.versions(&project(), 100).unwrap().len(), 1);
+        world.run();
+        world.assert_settled(1);
+    }
 }
 
 /// After a time apart only what is new is sent, up and down; a replica that comes back and has nothing to say says its heads.
 #[test]
 fn resuming_sends_only_what_is_new() {
-    let mut world = World::new(&["notes"], 2);
-    let long = "word ".repeat(200);
-    world.publish(0, &many(0..1_000, &long));
-    (0..2).for_each(|line| world.connect(line));
-    world.run();
-    let first = world.devices[1].bytes_received;
-    let count = |world: &mut World, line: Line| {
-        let device = &mut world.devices[line];
-        (std::mem::take(&mut device.bytes_sent), std::mem::take(&mut device.bytes_received))
-    };
-    (0..2).for_each(|line| world.disconnect(line));
-    (0..2).for_each(|line| assert_ne!(count(&mut world, line), (0, 0)));
+    for mut world in World::both(&["notes"], 2) {
+        let long = "word ".repeat(200);
+        world.publish(0, &many(0..1_000, &long));
+        (0..2).for_each(|line| world.connect(line));
+        world.run();
+        let first = world.devices[1].bytes_received;
+        let count = |world: &mut World, line: Line| {
+            let device = &mut world.devices[line];
+            (std::mem::take(&mut device.bytes_sent), std::mem::take(&mut device.bytes_received))
+        };
+        (0..2).for_each(|line| world.disconnect(line));
+        (0..2).for_each(|line| assert_ne!(count(&mut world, line), (0, 0)));
 
-    (0..2).for_each(|line| world.connect(line));
-    world.run();
-    let (sent, received) = count(&mut world, 1);
-    assert_eq!(count(&mut world, 0).0, sent);
-    assert!(sent < 65 * 250 && received < 65 * 250, "{sent} and {received} bytes to say that nothing is new");
+        (0..2).for_each(|line| world.connect(line));
+        world.run();
+        let (sent, received) = count(&mut world, 1);
+        assert_eq!(count(&mut world, 0).0, sent);
+        assert!(sent < 65 * 250 && received < 65 * 250, "{sent} and {received} bytes to say that nothing is new");
 
-    (0..2).for_each(|line| world.disconnect(line));
-    world.publish(0, &[text("k5", "up")]);
-    world.publish(1, &[text("k6", "down")]);
-    (0..2).for_each(|line| world.connect(line));
-    world.run();
-    (0..2).for_each(|line| world.assert_settled(line));
-    for line in 0..2 {
-        let (up, down) = count(&mut world, line);
-        assert!(up < sent + 800 && down < received + 800, "{up} and {down} bytes for a record each, {sent} and {received} for nothing, {first} for all");
+        (0..2).for_each(|line| world.disconnect(line));
+        world.publish(0, &[text("k5", "up")]);
+        world.publish(1, &[text("k6", "down")]);
+        (0..2).for_each(|line| world.connect(line));
+        world.run();
+        (0..2).for_each(|line| world.assert_settled(line));
+        for line in 0..2 {
+            let (up, down) = count(&mut world, line);
+            assert!(
+                up < sent + 800 && down < received + 800,
+                "{up} and {down} bytes for a record each, {sent} and {received} for nothing, {first} for all"
+            );
+        }
     }
 }
 
@@ -288,57 +372,58 @@ fn what_is_unsent_is_known_offline_and_after_a_restart() {
 /// Only projects that are followed are talked about, and one that is followed no more is left alone.
 #[test]
 fn only_subscribed_projects_go_over_the_wire() {
-    let mut world = World::new(&["notes", "other"], 2);
-    let other = ProjectName::parse("other").unwrap();
-    for line in 0..2 {
-        world.devices[line].replica.create_project(&other, "", NOW).unwrap();
-    }
-    world.devices[0].replica.publish(&other, &[text("secret", "stays here")], NOW).unwrap();
-    world.publish(0, &many(0..5, "shared"));
-    (0..2).for_each(|line| world.connect(line));
-    world.event(0, ClientEvent::Changed(other.clone()));
-    world.run();
-    assert_eq!(all(&world.devices[1].replica).len(), 5);
-    assert_eq!(world.devices[1].replica.scan(&other, None, 9).unwrap(), []);
+    for mut world in World::both(&["notes", "other"], 2) {
+        let other = ProjectName::parse("other").unwrap();
+        for line in 0..2 {
+            world.devices[line].replica.create_project(&other, "", NOW).unwrap();
+        }
+        world.devices[0].replica.publish(&other, &[text("secret", "stays here")], NOW).unwrap();
+        world.publish(0, &many(0..5, "shared"));
+        (0..2).for_each(|line| world.connect(line));
+        world.event(0, ClientEvent::Changed(other.clone()));
+        world.run();
+        assert_eq!(all(&world.devices[1].replica).len(), 5);
+        assert_eq!(world.devices[1].replica.scan(&other, None, 9).unwrap(), []);
 
-    (0..2).for_each(|line| world.event(line, ClientEvent::Subscribe(other.clone())));
-    world.run();
-    assert_eq!(world.devices[1].replica.scan(&other, None, 9).unwrap().len(), 1);
-    world.event(1, ClientEvent::Unsubscribe(other.clone()));
-    world.devices[0].replica.publish(&other, &[text("later", "not for two")], NOW).unwrap();
-    world.event(0, ClientEvent::Changed(other.clone()));
-    world.run();
-    assert_eq!(world.devices[1].replica.scan(&other, None, 9).unwrap().len(), 1);
+        (0..2).for_each(|line| world.event(line, ClientEvent::Subscribe(other.clone())));
+        world.run();
+        assert_eq!(world.devices[1].replica.scan(&other, None, 9).unwrap().len(), 1);
+        world.event(1, ClientEvent::Unsubscribe(other.clone()));
+        world.devices[0].replica.publish(&other, &[text("later", "not for two")], NOW).unwrap();
+        world.event(0, ClientEvent::Changed(other.clone()));
+        world.run();
+        assert_eq!(world.devices[1].replica.scan(&other, None, 9).unwrap().len(), 1);
+    }
 }
 
 /// A token that may only read: what is written here is refused and the user sees why, reading goes on, and the two do not
 /// repeat themselves for ever. With a better token the same changes go through.
 #[test]
 fn a_refusal_is_shown_and_does_not_stop_reading() {
-    let mut world = World::new(&["notes"], 2);
-    world.hub.read_only.insert(1);
-    world.publish(0, &many(0..10, "from the writer"));
-    (0..2).for_each(|line| world.connect(line));
-    world.run();
-    assert_eq!(all(&world.devices[1].replica).len(), 10);
-    world.publish(1, &[text("mine", "not allowed")]);
-    world.run();
-    let complaint = world.devices[1].client.status(world.now).unwrap().complaint.unwrap();
-    assert!(complaint.message.contains("may only read"), "{complaint:?}");
-    assert_eq!(world.unsent(1), (1, 1));
-    assert_eq!(world.status(1).agreement, Agreement::Syncing);
-    world.publish(0, &many(10..20, "more"));
-    world.run();
-    assert_eq!(all(&world.devices[1].replica).len(), 21);
-    assert_eq!(all(&world.devices[0].replica).len(), 20);
+    for mut world in World::both(&["notes"], 2) {
+        world.publish(0, &many(0..10, "from the writer"));
+        world.connect(0);
+        world.connect_with(1, Access::Read);
+        world.run();
+        assert_eq!(all(&world.devices[1].replica).len(), 10);
+        world.publish(1, &[text("mine", "not allowed")]);
+        world.run();
+        let complaint = world.devices[1].client.status(world.now).unwrap().complaint.unwrap();
+        assert!(complaint.message.contains("read"), "{complaint:?}");
+        assert_eq!(world.unsent(1), (1, 1));
+        assert_eq!(world.status(1).agreement, Agreement::Syncing);
+        world.publish(0, &many(10..20, "more"));
+        world.run();
+        assert_eq!(all(&world.devices[1].replica).len(), 21);
+        assert_eq!(all(&world.devices[0].replica).len(), 20);
 
-    world.disconnect(1);
-    world.hub.read_only.clear();
-    world.connect(1);
-    world.run();
-    (0..2).for_each(|line| world.assert_settled(line));
-    assert_eq!(world.devices[1].client.status(world.now).unwrap().complaint, None);
-    assert_eq!(all(&world.devices[0].replica).len(), 21);
+        world.disconnect(1);
+        world.connect(1);
+        world.run();
+        (0..2).for_each(|line| world.assert_settled(line));
+        assert_eq!(world.devices[1].client.status(world.now).unwrap().complaint, None);
+        assert_eq!(all(&world.devices[0].replica).len(), 21);
+    }
 }
 
 /// A project that the token does not allow is shown as refused; the others sync, and the next connection asks again.
@@ -359,7 +444,7 @@ fn a_project_that_the_token_does_not_allow_is_refused() {
     assert!(matches!(&refused, Agreement::Refused(reason) if reason.contains("token")), "{refused:?}");
     world.disconnect(0);
     assert_eq!(of(&mut world), Agreement::Apart);
-    world.hub.documents.extend(SmallHub::with(&["hidden"]).documents);
+    world.hub.small().documents.extend(SmallHub::with(&["hidden"]).documents);
     world.connect(0);
     world.run();
     assert_eq!(of(&mut world), Agreement::Settled);
@@ -374,11 +459,41 @@ fn a_hub_that_lost_its_data_gets_it_again() {
     world.run();
     (0..2).for_each(|line| world.disconnect(line));
     world.publish(1, &[text("new", "while the hub was away")]);
-    world.hub = SmallHub::with(&["notes"]);
+    world.hub = TestHub::Small(SmallHub::with(&["notes"]));
     (0..2).for_each(|line| world.connect(line));
     world.run();
     (0..2).for_each(|line| world.assert_settled(line));
     assert_eq!(all(&world.devices[0].replica).len(), 101);
+}
+
+/// The hub's store is full: nothing is taken for sent, the user is told, and when there is space again everything goes up. The
+/// hub may also die between storing and answering.
+#[test]
+fn a_hub_that_cannot_store_is_tried_again() {
+    let mut world = World::core(&["notes"], 2);
+    (0..2).for_each(|line| world.connect(line));
+    world.run();
+    world.hub.core().full = true;
+    world.publish(0, &many(0..10, "too much"));
+    world.run();
+    let closes = std::mem::take(&mut world.hub.core().closes);
+    assert!(matches!(&closes[..], [(0, CloseReason::Store(_))]), "{closes:?}");
+    world.disconnect(0);
+    let complaint = world.devices[0].client.status(world.now).unwrap().complaint.unwrap();
+    assert!(complaint.message.contains("full"), "{complaint:?}");
+    assert_eq!(world.unsent(0).0, 10);
+    assert!(world.devices[1].replica.version(&project()).is_err());
+
+    world.hub.core().full = false;
+    world.now += Duration::from_secs(60);
+    world.connect(0);
+    world.deliver(0, usize::MAX, 0);
+    world.hub.core().restart();
+    (0..2).for_each(|line| world.disconnect(line));
+    (0..2).for_each(|line| world.connect(line));
+    world.run();
+    (0..2).for_each(|line| world.assert_settled(line));
+    assert_eq!(all(&world.devices[1].replica).len(), 10);
 }
 
 /// A device restored from an old backup of its folder gets back what it sent since.
@@ -442,7 +557,7 @@ fn nonsense_and_silence_end_the_connection() {
 fn foreign_changes_are_refused() {
     use automerge::transaction::Transactable;
     let mut world = World::new(&["notes"], 1);
-    let (name, document) = world.hub.documents.iter_mut().next().unwrap();
+    let (name, document) = world.hub.small().documents.iter_mut().next().unwrap();
     let name = name.clone();
     let mut foreign = automerge::Automerge::new();
     let mut transaction = foreign.transaction();
@@ -453,7 +568,10 @@ fn foreign_changes_are_refused() {
     world.connect(0);
     world.run();
     let status = world.status(0);
-    assert!(matches!(&status.agreement, Agreement::Refused(reason) if reason.contains("does not build")), "{name}: {status:?}");
+    assert!(
+        matches!(&status.agreement, Agreement::Refused(reason) if reason.contains("does not build")),
+        "{name}: {status:?}"
+    );
     assert_eq!(status.documents_unsent, 1);
     assert_eq!(world.devices[0].replica.verify(&project()).unwrap().differing, Vec::<String>::new());
 }
@@ -492,13 +610,13 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(96))]
 
     /// Whatever is written, wherever connections break with frames under way, whenever a program is started anew: once
     /// connected, all replicas and the hub have the same, and every one knows that.
     #[test]
-    fn replicas_converge_wherever_connections_break(steps in proptest::collection::vec(step(), 1..40)) {
-        let mut world = World::new(&["notes"], 3);
+    fn replicas_converge_wherever_connections_break(small: bool, steps in proptest::collection::vec(step(), 1..40)) {
+        let mut world = if small { World::new(&["notes"], 3) } else { World::core(&["notes"], 3) };
         for step in steps {
             match step {
                 Step::Publish(line, record) => world.publish(line, &[record]),

@@ -3,6 +3,7 @@
 
 mod client;
 mod convergence;
+mod core_hub;
 mod exchange;
 mod faults;
 mod foreign;

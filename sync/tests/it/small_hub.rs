@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::Automerge;
 use automerge::sync::{Message as SyncMessage, State, SyncDoc};
+use skerry_sync::ProjectName;
 use skerry_sync::document::{DocumentId, Slot, genesis};
 use skerry_sync::wire::message::{Message, PeerMetadata};
-use skerry_sync::{ProjectName, Replica};
 
 /// A connection.
 pub(crate) type Line = usize;
@@ -42,8 +42,7 @@ impl SmallHub {
     fn say(&self, line: Line, document: &str, state: &mut State) -> Option<(Line, Vec<u8>)> {
         let data = self.documents[document].generate_sync_message(state)?.encode();
         let target = self.peers.get(&line)?.clone();
-        let message =
-            Message::Sync { sender: "hub".into(), target, document: document.into(), data, request: false };
+        let message = Message::Sync { sender: "hub".into(), target, document: document.into(), data, request: false };
         Some((line, message.encode().unwrap()))
     }
 
@@ -87,15 +86,5 @@ impl SmallHub {
             self.states.insert((line, document.to_owned()), state);
         }
         said
-    }
-
-    /// Whether the hub has exactly what the replica has.
-    pub(crate) fn has_all_of(&self, replica: &Replica, project: &ProjectName) -> bool {
-        let version = replica.version(project).unwrap();
-        version.heads().iter().zip(Slot::all().skip(1)).all(|(heads, slot)| {
-            let there = &self.documents[&DocumentId::derive(project, slot).to_string()];
-            let genesis = genesis(project, slot).unwrap().get_heads();
-            there.get_heads() == if heads.is_empty() { genesis } else { heads.clone() }
-        })
     }
 }

@@ -142,13 +142,7 @@ pub(super) fn opening(heads: &[ChangeHash]) -> Message {
 
 /// The state after that message.
 fn opened(heads: Vec<ChangeHash>) -> State {
-    State {
-        last_sent_heads: heads.clone(),
-        shared_heads: heads,
-        have_responded: true,
-        in_flight: true,
-        ..State::new()
-    }
+    State { last_sent_heads: heads.clone(), shared_heads: heads, have_responded: true, in_flight: true, ..State::new() }
 }
 
 /// Whether a message says that its sender does not know the changes that it was taken to have.
