@@ -4,12 +4,9 @@
 //! store. Heavy work on a document comes out as [`Effect::Work`], to be run anywhere and handed back, so that one huge
 //! document does not stop the others. The same core runs behind sockets and in the seeded simulator.
 //!
-//! The way of a change: [`Event::Received`] (receive.rs) puts it into its document's inbox; [`schedule.rs`] checks the document
-//! out with all that waits for it; [`work.rs`] merges and makes a chunk of what is new; [`Effect::Store`]; and only after
+//! The way of a change: [`Event::Received`] (receive.rs) puts it into its document's inbox; schedule.rs checks the document
+//! out with all that waits for it; work.rs merges and makes a chunk of what is new; [`Effect::Store`]; and only after
 //! [`Event::Stored`] (storing.rs) says that it is durable does anybody, its sender among them, hear of it.
-//!
-//! [`schedule.rs`]: self
-//! [`work.rs`]: self
 
 mod admission;
 mod body;
@@ -171,6 +168,17 @@ impl Hub {
             }
             Err(error) => tracing::error!(%error, "a message could not be written"),
         }
+    }
+
+    /// Gives a frame to a connection's socket that no document has to be worked on for. A client that asks and asks and does not
+    /// read is shown out: these answers are made at once, so nothing else would bound them.
+    fn reply(&mut self, id: ConnectionId, message: &Message) {
+        let most = self.limits.queue_bytes_max;
+        if self.connections.get(&id).is_some_and(|connection| connection.queued_bytes >= most) {
+            let why = format!("more than {most} bytes of answers wait to be read; read them");
+            return self.close(id, CloseReason::Limit(why));
+        }
+        self.send(id, message);
     }
 
     /// Tells a connection that something that it did was refused.

@@ -12,17 +12,20 @@ const SESSIONS_MAX: usize = 4_096;
 /// Bytes of a sender's and a session's name.
 const NAME_BYTES_MAX: usize = 256;
 
+/// A document, a sender and its session. With the document in it, nobody can silence a session who may not see its document.
+type Session = (DocumentId, String, String);
+
 /// The last count of each session, of those that spoke last.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
-    counts: BTreeMap<(String, String), u64>,
-    order: VecDeque<(String, String)>,
+    counts: BTreeMap<Session, u64>,
+    order: VecDeque<Session>,
 }
 
 impl Sessions {
     /// Whether this message is new.
-    fn is_new(&mut self, sender: &str, session: &str, count: u64) -> bool {
-        let name = (sender.to_owned(), session.to_owned());
+    fn is_new(&mut self, document: DocumentId, sender: &str, session: &str, count: u64) -> bool {
+        let name = (document, sender.to_owned(), session.to_owned());
         if let Some(last) = self.counts.get_mut(&name) {
             let new = count > *last;
             *last = count.max(*last);
@@ -62,7 +65,7 @@ impl Hub {
         if data.is_empty() || sender.len() > NAME_BYTES_MAX || session.len() > NAME_BYTES_MAX {
             return false;
         }
-        if !self.sessions.is_new(sender, session, *count) {
+        if !self.sessions.is_new(id, sender, session, *count) {
             return false;
         }
         let Some(open) = self.documents.get(&id) else { return true };

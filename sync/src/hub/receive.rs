@@ -65,7 +65,7 @@ impl Hub {
             version: VERSION.to_owned(),
             metadata: PeerMetadata { storage: Some(self.peer_id.clone()), ephemeral: false },
         };
-        self.send(id, &peer);
+        self.reply(id, &peer);
     }
 
     fn may_see(&self, id: ConnectionId, document: DocumentId) -> bool {
@@ -76,7 +76,7 @@ impl Hub {
     pub(super) fn say_unavailable(&mut self, id: ConnectionId, document: String) {
         let Some(name) = self.connections.get(&id).and_then(|connection| connection.name.clone()) else { return };
         let (sender, target) = (self.peer_id.clone(), name.to_string());
-        self.send(id, &Message::DocUnavailable { sender, target, document });
+        self.reply(id, &Message::DocUnavailable { sender, target, document });
     }
 
     /// Gives a sync message to a connection's socket.

@@ -93,7 +93,7 @@ impl Client {
 
     pub(super) fn value(&self, id: DocumentId, key: &str) -> Option<String> {
         let (value, _) = self.documents.get(&id)?.0.get(ROOT, key).unwrap()?;
-        value.to_str().map(str::to_owned)
+        value.as_str().map(str::to_owned)
     }
 }
 
