@@ -139,13 +139,26 @@ impl Replica {
         Replica::over(StoreFile::open_with(path, open)?, path)
     }
 
+    /// As [`Replica::open_with`], with the actor of the changes that are written here: the simulator brings all chance itself.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    #[doc(hidden)]
+    pub fn open_with_actor(open: BackendFactory, actor: [u8; 16]) -> Result<Replica, OpenError> {
+        Replica::by_actor(StoreFile::open_with(Path::new("memory"), open)?, actor)
+    }
+
     fn over(store: StoreFile, dir: &Path) -> Result<Replica, OpenError> {
-        history::begin(&store).map_err(|error| store.refusal(error))?;
         // A new actor at every opening: a folder may have been copied or restored from a backup since, and two writers
         // with one actor id would give different changes the same name, which no merge survives.
         let mut actor = [0; 16];
         getrandom::fill(&mut actor)
             .map_err(|error| OpenError::Io { path: dir.to_owned(), reason: format!("no randomness: {error}") })?;
+        Replica::by_actor(store, actor)
+    }
+
+    fn by_actor(store: StoreFile, actor: [u8; 16]) -> Result<Replica, OpenError> {
+        history::begin(&store).map_err(|error| store.refusal(error))?;
         let documents = Mutex::new(Documents::new(ActorId::from(actor)));
         Ok(Replica {
             inner: Arc::new(Inner {

@@ -1,6 +1,6 @@
 //! `cargo xtask`: the same commands at the desk and in CI.
 //!
-//! `up` runs the main job, `test` runs every test; `components`, `fetch` and `bench` are their parts and the benchmarks.
+//! `up` runs the main job, `test` runs every test, `sim` the simulator; `components`, `fetch` and `bench` are their parts and the benchmarks.
 
 mod bench;
 mod components;
@@ -10,6 +10,7 @@ mod node;
 mod paths;
 mod quality;
 mod run;
+mod sim;
 mod tests;
 mod up;
 mod wordnet;
@@ -36,6 +37,8 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Runs the sync service in the seeded simulator (docs/simulator.md).
+    Sim(sim::SimArguments),
     /// Measures what docs/benchmarks.md reports and writes target/skerry/bench.json.
     Bench(bench::BenchArguments),
     /// What one segment takes of memory, in a process of its own: a part of `bench --search`.
@@ -59,6 +62,7 @@ fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Up(arguments) => up::up(&arguments),
         Command::Test { arguments } => tests::test(&arguments),
+        Command::Sim(arguments) => sim::sim(&arguments),
         Command::Bench(arguments) => bench::bench(&arguments),
         Command::BenchProbe { dir, sha256, queries } => bench::search::probe_main(&dir, &sha256, &queries),
         Command::Distill { measure } => distill::distill(measure),

@@ -1,9 +1,9 @@
 //! `cargo xtask test`: what the tests need, then every test.
 
 use crate::run::{cargo, run};
-use crate::{components, fetch, node, paths};
+use crate::{components, fetch, node, paths, sim};
 
-/// Builds the components and runs the tests of the whole workspace.
+/// Builds the components and runs the tests of the whole workspace, then the simulator.
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     components::build()?;
     let sample = fetch::sample()?;
@@ -14,5 +14,7 @@ pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     test.env("SKERRY_MODEL_DIR", paths::model());
     test.env("SKERRY_SAMPLE", sample);
     test.env("SKERRY_NODE", node);
-    run(&mut test)
+    run(&mut test)?;
+    // Somebody who asks for one test does not wait for all seeds.
+    if arguments.is_empty() { sim::many(0, sim::CI_SEEDS) } else { Ok(()) }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::image::{Image, Strings, row};
+use crate::image::{Image, Strings, are_offsets, row};
 use crate::types::ImageError;
 
 /// The documents of a segment. In a sealed one the slots are in the order of the keys.
@@ -69,10 +69,11 @@ impl Sealed {
     pub(crate) fn read(image: &mut Image) -> Result<Sealed, ImageError> {
         let keys = Strings::new(image.take("keys.offsets")?, image.take("keys.bytes")?)?;
         let payload_offsets: Vec<u32> = image.take("payloads.offsets")?;
-        if payload_offsets.len() != keys.len() + 1 {
+        let payload_bytes: Vec<u8> = image.take("payloads.bytes")?;
+        if !are_offsets(&payload_offsets, keys.len(), payload_bytes.len()) {
             return Err(ImageError::Inconsistent("payload offsets"));
         }
-        Ok(Sealed { keys, payload_offsets, payload_bytes: image.take("payloads.bytes")? })
+        Ok(Sealed { keys, payload_offsets, payload_bytes })
     }
 }
 

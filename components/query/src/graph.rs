@@ -6,7 +6,7 @@
 //! documents, so that one with many near chunks does not crowd out the others.
 
 use crate::bitset::Bitset;
-use crate::image::{Image, row as neighbours};
+use crate::image::{Image, are_offsets, are_positions, row as neighbours};
 use crate::terms::FixedMap;
 use crate::types::ImageError;
 use crate::vectors::{Prepared, Vectors};
@@ -80,7 +80,7 @@ impl Graph {
         let links: Vec<u32> = image.take("graph.links")?;
         let layers: Vec<u32> = image.take("graph.layers")?;
         let wrong = ImageError::Inconsistent("graph");
-        if offsets.len() != rows + 1 || offsets.last().is_none_or(|end| *end as usize != links.len()) {
+        if !are_offsets(&offsets, rows, links.len()) || !are_positions(&links, rows) {
             return Err(wrong);
         }
         let mut numbers = layers.into_iter();
@@ -89,8 +89,9 @@ impl Graph {
         for _ in 0..count {
             let (Some(nodes), Some(links)) = (numbers.next(), numbers.next()) else { return Err(wrong) };
             let mut part = |length: u32| numbers.by_ref().take(length as usize).collect::<Vec<u32>>();
-            let layer = Layer { rows: part(nodes), offsets: part(nodes + 1), links: part(links) };
-            if layer.links.len() != links as usize {
+            let layer = Layer { rows: part(nodes), offsets: part(nodes.saturating_add(1)), links: part(links) };
+            if layer.links.len() != links as usize || !are_offsets(&layer.offsets, layer.rows.len(), layer.links.len())
+            {
                 return Err(wrong);
             }
             layers.push(layer);

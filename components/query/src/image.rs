@@ -108,15 +108,21 @@ element!(f32, Single);
 element!(f64, Double);
 
 impl Array {
-    fn with_capacity(kind: Kind, bytes: usize) -> Array {
-        match kind {
-            Kind::Bytes => Array::Bytes(Vec::with_capacity(bytes)),
-            Kind::Signed => Array::Signed(Vec::with_capacity(bytes)),
-            Kind::Short => Array::Short(Vec::with_capacity(bytes / 2)),
-            Kind::Word => Array::Word(Vec::with_capacity(bytes / 4)),
-            Kind::Single => Array::Single(Vec::with_capacity(bytes / 4)),
-            Kind::Double => Array::Double(Vec::with_capacity(bytes / 8)),
+    /// None when there is no such amount of memory: the length is what somebody said.
+    fn with_capacity(kind: Kind, bytes: usize) -> Option<Array> {
+        fn room<T>(elements: usize) -> Option<Vec<T>> {
+            let mut values = Vec::new();
+            values.try_reserve_exact(elements).ok()?;
+            Some(values)
         }
+        Some(match kind {
+            Kind::Bytes => Array::Bytes(room(bytes)?),
+            Kind::Signed => Array::Signed(room(bytes)?),
+            Kind::Short => Array::Short(room(bytes / 2)?),
+            Kind::Word => Array::Word(room(bytes / 4)?),
+            Kind::Single => Array::Single(room(bytes / 4)?),
+            Kind::Double => Array::Double(room(bytes / 8)?),
+        })
     }
 
     fn bytes(&self) -> usize {
@@ -189,14 +195,14 @@ impl Image {
     /// Makes exact room for sections; `append` fills it.
     ///
     /// # Errors
-    /// [`ImageError::Section`] for a name that this version does not know.
+    /// [`ImageError::Section`] for a name that this version does not know, or a length for which there is no room.
     pub fn reserve(sections: &[(String, u64)]) -> Result<Image, ImageError> {
         let mut image = Image::default();
         for (name, bytes) in sections {
             let unknown = || ImageError::Section(name.clone());
             let (name, kind) = SECTIONS.iter().find(|(known, _)| known == name).ok_or_else(unknown)?;
             let bytes = usize::try_from(*bytes).map_err(|_| unknown())?;
-            image.arrays.insert(name, Array::with_capacity(*kind, bytes));
+            image.arrays.insert(name, Array::with_capacity(*kind, bytes).ok_or_else(unknown)?);
             image.reserved.insert(name, bytes);
         }
         Ok(image)
@@ -304,6 +310,21 @@ impl Strings {
     pub(crate) fn size(&self) -> u64 {
         (self.offsets.len() * 4 + self.bytes.len()) as u64
     }
+}
+
+/// Whether offsets are those of so many rows, one behind the other, that end at the last of the values.
+pub(crate) fn are_offsets(offsets: &[u32], rows: usize, values: usize) -> bool {
+    offsets.len() == rows + 1 && offsets.last().is_some_and(|end| *end as usize == values) && offsets.is_sorted()
+}
+
+/// Whether all numbers are positions in something so long. A number that is none would have sets grow to hold it.
+pub(crate) fn are_positions(numbers: &[u32], length: usize) -> bool {
+    numbers.iter().all(|number| (*number as usize) < length)
+}
+
+/// A part of `values`; none when it does not lie within.
+pub(crate) fn part<T>(values: &[T], start: usize, length: usize) -> Option<&[T]> {
+    values.get(start..start.checked_add(length)?)
 }
 
 /// The part of `values` that belongs to `index`, by offsets with one more element than there are rows.

@@ -1,7 +1,7 @@
 //! The inverted index: for each term the documents that have it; for each document its terms in order.
 
 use crate::bitset::Bitset;
-use crate::image::{Image, flatten, row};
+use crate::image::{Image, are_offsets, are_positions, flatten, row};
 use crate::terms::contains;
 use crate::types::ImageError;
 
@@ -161,10 +161,12 @@ impl Sealed {
             streams: image.take("streams.terms")?,
             totals: Totals::default(),
         };
-        let whole = sealed.offsets.len() == terms + 1
+        let whole = are_offsets(&sealed.offsets, terms, sealed.slots.len())
             && sealed.documents.len() == terms
             && sealed.counts.len() == sealed.slots.len()
-            && sealed.stream_offsets.len() == slots + 1;
+            && are_offsets(&sealed.stream_offsets, slots, sealed.streams.len())
+            && are_positions(&sealed.slots, slots)
+            && are_positions(&sealed.streams, terms);
         if !whole {
             return Err(ImageError::Inconsistent("postings"));
         }
@@ -180,12 +182,13 @@ impl Sealed {
     fn remove(&mut self, slot: u32) {
         let stream = row(&self.stream_offsets, &self.streams, slot);
         let terms = distinct(stream);
-        self.totals.documents -= u32::from(!stream.is_empty());
-        self.totals.length -= stream.len() as u64;
-        self.totals.postings -= terms.len() as u64;
+        // Streams and lists came from outside: where they contradict each other, counts end at zero.
+        self.totals.documents = self.totals.documents.saturating_sub(u32::from(!stream.is_empty()));
+        self.totals.length = self.totals.length.saturating_sub(stream.len() as u64);
+        self.totals.postings = self.totals.postings.saturating_sub(terms.len() as u64);
         for term in terms {
             if let Some(documents) = self.documents.get_mut(term as usize) {
-                *documents -= 1;
+                *documents = documents.saturating_sub(1);
             }
         }
     }

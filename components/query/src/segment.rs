@@ -153,7 +153,7 @@ impl Segment {
         let slots = documents.slots();
         let terms = Terms::read(&mut image)?;
         let postings = Postings::Sealed(postings::Sealed::read(&mut image, slots, terms.len())?);
-        let columns = Columns::Sealed(columns::Sealed::read(&mut image, terms.len())?);
+        let columns = Columns::Sealed(columns::Sealed::read(&mut image, slots, terms.len())?);
         let vectors = Vectors::read(&mut image, slots)?;
         let graph = Graph::read(&mut image, vectors.rows_count())?;
         let mut live = Bitset::new(slots);

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::bitset::Bitset;
-use crate::image::{Image, Strings, flatten, row};
+use crate::image::{Image, Strings, are_offsets, are_positions, flatten, part, row};
 use crate::terms::{Terms, contains};
 use crate::types::{Comparison, ImageError, Scalar};
 
@@ -107,7 +107,7 @@ impl Sealed {
         image.put("texts.posting-texts", postings);
     }
 
-    pub(crate) fn read(image: &mut Image, terms: usize) -> Result<Sealed, ImageError> {
+    pub(crate) fn read(image: &mut Image, slots: usize, terms: usize) -> Result<Sealed, ImageError> {
         let sealed = Sealed {
             paths: Strings::new(image.take("columns.path-offsets")?, image.take("columns.path-bytes")?)?,
             bounds: image.take("columns.bounds")?,
@@ -121,8 +121,12 @@ impl Sealed {
             postings: image.take("texts.posting-texts")?,
         };
         let whole = sealed.bounds.len() == sealed.paths.len() * BOUNDS
-            && sealed.stream_offsets.len() == sealed.all_texts.len() + 1
-            && sealed.posting_offsets.len() == terms + 1;
+            && are_offsets(&sealed.stream_offsets, sealed.all_texts.len(), sealed.streams.len())
+            && are_offsets(&sealed.posting_offsets, terms, sealed.postings.len())
+            && are_positions(&sealed.slots, slots)
+            && are_positions(&sealed.texts, sealed.all_texts.len())
+            && are_positions(&sealed.streams, terms)
+            && are_positions(&sealed.postings, sealed.all_texts.len());
         if whole { Ok(sealed) } else { Err(ImageError::Inconsistent("columns")) }
     }
 
@@ -131,18 +135,19 @@ impl Sealed {
         let bounds = self.bounds.as_chunks::<BOUNDS>().0.get(id)?.map(|bound| bound as usize);
         let [start, nulls, falses, trues, numbers, texts, numbers_start, texts_start] = bounds;
         let mut at = start;
-        let mut part = |length: usize| {
-            at += length;
-            self.slots.get(at - length..at).unwrap_or_default()
+        let mut next = |length: usize| {
+            let slots = part(&self.slots, at, length).unwrap_or_default();
+            at = at.saturating_add(length);
+            slots
         };
         Some(Column {
-            nulls: part(nulls),
-            falses: part(falses),
-            trues: part(trues),
-            number_slots: part(numbers),
-            text_slots: part(texts),
-            numbers: self.numbers.get(numbers_start..numbers_start + numbers).unwrap_or_default(),
-            texts: self.texts.get(texts_start..texts_start + texts).unwrap_or_default(),
+            nulls: next(nulls),
+            falses: next(falses),
+            trues: next(trues),
+            number_slots: next(numbers),
+            text_slots: next(texts),
+            numbers: part(&self.numbers, numbers_start, numbers).unwrap_or_default(),
+            texts: part(&self.texts, texts_start, texts).unwrap_or_default(),
         })
     }
 

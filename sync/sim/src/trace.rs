@@ -1,0 +1,40 @@
+//! What happened: counted, hashed, and written down where somebody wants to read it.
+
+use std::collections::BTreeMap;
+use std::fmt::Arguments;
+
+use sha2::{Digest, Sha256};
+
+/// The record of a run. Its digest covers every line, so two runs with one digest did the same.
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    lines: Option<Vec<String>>,
+    hash: Sha256,
+    counts: BTreeMap<&'static str, u64>,
+}
+
+impl Trace {
+    pub(crate) fn new(keep: bool) -> Trace {
+        Trace { lines: keep.then(Vec::new), ..Trace::default() }
+    }
+
+    /// Something of a kind happened at a time.
+    pub(crate) fn note(&mut self, now: u64, kind: &'static str, what: Arguments<'_>) {
+        *self.counts.entry(kind).or_default() += 1;
+        let line = format!("{now:>8} {kind:<28} {what}");
+        self.hash.update(line.as_bytes());
+        self.hash.update([b'\n']);
+        if let Some(lines) = &mut self.lines {
+            lines.push(line);
+        }
+    }
+
+    pub(crate) fn finish(self) -> (String, BTreeMap<&'static str, u64>, Vec<String>) {
+        (hex::encode(self.hash.finalize()), self.counts, self.lines.unwrap_or_default())
+    }
+}
+
+/// The first digits of a name that is long.
+pub(crate) fn short(name: &dyn std::fmt::Display) -> String {
+    name.to_string().chars().take(8).collect()
+}
