@@ -140,6 +140,8 @@ const calls = {
             const found = readRecord(shard(project, key).doc(), key) ?? null
             return sorted(found) === sorted(record) ? { found } : undefined
         }),
+    reads_data: ({ project, key, data }) =>
+        until(() => (sorted(readRecord(shard(project, key).doc(), key)?.data) === sorted(data) ? data : undefined)),
     quit() {
         setImmediate(() => process.exit(0))
         return null
