@@ -2,4 +2,7 @@
 //!
 //! Any client of automerge-repo (version 2, protocol "1") speaks it. Messages are CBOR maps, one to a binary frame.
 
+mod cbor;
 pub mod message;
+
+pub use cbor::WireError;

@@ -1,4 +1,5 @@
-//! Messages of the automerge-repo protocol, and their bytes.
+//! Messages of the automerge-repo protocol. [`Message::encode`] and [`Message::decode`] give and read their bytes, as
+//! `@automerge/automerge-repo` 2.5 does with cbor-x: maps with the members in camel case, binary data as plain byte strings.
 
 /// A message, in either direction.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,6 +4,7 @@
 mod convergence;
 mod exchange;
 mod faults;
+mod frames;
 mod history;
 mod records;
 mod settings;
