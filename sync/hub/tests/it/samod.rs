@@ -108,7 +108,7 @@ fn put(handle: &DocHandle, at: &str, value: &str) {
 
 fn says(document: &Automerge, at: &str, value: &str) -> bool {
     let found = document.get(automerge::ROOT, at).unwrap();
-    found.is_some_and(|(found, id)| match found.to_str() {
+    found.is_some_and(|(found, id)| match found.as_str() {
         Some(text) => text == value,
         // What JavaScript writes as a string is a Text object.
         None => document.text(&id).is_ok_and(|text| text == value),
