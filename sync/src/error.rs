@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::admission::Refusal;
 use crate::record::RecordError;
 use crate::settings::SettingsError;
 
@@ -176,5 +177,11 @@ pub enum ExchangeError {
 impl From<StoreError> for ExchangeError {
     fn from(error: StoreError) -> Self {
         ExchangeError::Write(error.into())
+    }
+}
+
+impl From<Refusal> for ExchangeError {
+    fn from(refusal: Refusal) -> Self {
+        ExchangeError::Foreign(refusal.to_string())
     }
 }

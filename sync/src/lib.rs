@@ -25,10 +25,13 @@
 //!
 //! This crate knows no HTTP, no clock and no embedding; whoever calls it brings time and bytes.
 
+mod admission;
 pub mod document;
 mod error;
 mod exchange;
+mod guard;
 pub mod hub;
+mod inflate;
 mod leaves;
 mod materialise;
 pub mod record;

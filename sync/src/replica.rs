@@ -509,7 +509,7 @@ impl Replica {
         let mut seen = BTreeSet::new();
         for slot in Slot::all().skip(1) {
             let loaded = documents.get(self.store(), project, slot)?;
-            for key in documents::keys(&loaded.document, &loaded.map) {
+            for key in documents::keys(&loaded.document, &loaded.map).into_iter().filter(|key| Slot::of(key) == slot) {
                 let said = materialise::record(View::now(&loaded.document), &loaded.map, &key)
                     .map_err(|error| StoreError::Damaged(error.to_string()))?;
                 report.records += u64::from(said.is_some());

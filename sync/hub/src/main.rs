@@ -1,5 +1,7 @@
-//! `skerry-hub`: serves the sync service.
+//! `skerry-hub`: serves the sync service and keeps its tokens.
 
-fn main() -> anyhow::Result<()> {
-    anyhow::bail!("not there yet")
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    skerry_hub::cli::main()
 }

@@ -10,9 +10,11 @@ use serde_bytes::ByteBuf;
 use super::documents::Documents;
 use super::history::UNKNOWN_TIME;
 use super::{Replica, Touched, project};
+use crate::admission::{self, Refusal};
 use crate::document::{DocumentId, SEPARATOR, Slot};
 use crate::error::ExchangeError;
 use crate::exchange::{BODY_BYTES_SOFT_MAX, Body, DocumentHeads, DocumentMessage};
+use crate::guard::guarded;
 use crate::record::{ProjectName, RecordKey};
 
 /// The exchange with another replica.
@@ -24,6 +26,7 @@ impl Replica {
     /// [`ExchangeError`]; nothing of the body was stored then.
     pub fn exchange(&self, project: &ProjectName, body: &[u8]) -> Result<Vec<u8>, ExchangeError> {
         let asked = Body::decode(body)?;
+        check_names(project, &asked)?;
         let (mut answer, _) = self.merge(project, &asked)?;
         // Documents whose heads differ and about which nothing was said yet: start talking.
         let row = self.known_row(project)?;
@@ -66,6 +69,7 @@ impl Replica {
         if body.project != project.as_str() {
             return Err(ExchangeError::Foreign(format!("it is about `{}`", body.project.escape_default())));
         }
+        check_names(project, body)?;
         let mut documents = self.documents();
         let row = self.project_row(project)?;
         let known = row.is_some();
@@ -125,22 +129,29 @@ impl Replica {
         message: &[u8],
     ) -> Result<(Slot, State, BTreeSet<RecordKey>, u64), ExchangeError> {
         let slot = slot_of(project, document)?;
-        let message = Message::decode(message).map_err(|error| ExchangeError::Damaged(error.to_string()))?;
+        let message = guarded(|| Message::decode(message)).map_err(Refusal::from)?;
+        let message = message.map_err(|error| ExchangeError::Damaged(error.to_string()))?;
         let loaded = documents.get(self.store(), project, slot)?;
-        let before = loaded.document.get_heads();
         let mut state = State::new();
-        loaded
-            .document
-            .receive_sync_message(&mut state, message)
-            .map_err(|error| ExchangeError::Foreign(error.to_string()))?;
-        let new = loaded.document.get_changes(&before);
-        // Only the genesis builds on nothing. Another such change began another document.
-        if let Some(change) = new.iter().find(|change| change.deps().is_empty()) {
-            return Err(ExchangeError::Foreign(format!("the change {} does not build on this project", change.hash())));
-        }
-        let keys = touched_keys(&loaded.document, &loaded.map, &new);
+        let new = admission::receive(&mut loaded.document, &mut state, message)?;
+        let keys = guarded(|| touched_keys(&loaded.document, &loaded.map, &new)).map_err(Refusal::from)?;
+        // A leaf in another document than its record's is nobody's.
+        let keys = keys.into_iter().filter(|key| Slot::of(key) == slot).collect();
         Ok((slot, state, keys, new.len() as u64))
     }
+}
+
+/// Every document that a body names is one of the project, and named once: a body is refused as a whole, before anything
+/// of it is done.
+fn check_names(project: &ProjectName, body: &Body) -> Result<(), ExchangeError> {
+    let told = body.heads.iter().map(|told| &told.document);
+    let mut named = BTreeSet::new();
+    for document in told.chain(body.messages.iter().map(|message| &message.document)) {
+        if !named.insert(slot_of(project, document)?) {
+            return Err(ExchangeError::Foreign("it names a document twice".to_owned()));
+        }
+    }
+    Ok(())
 }
 
 /// The slot of a document of this project.

@@ -5,7 +5,9 @@ mod convergence;
 mod exchange;
 mod faults;
 mod frames;
+mod foreign;
 mod history;
+mod peer;
 mod records;
 mod settings;
 
