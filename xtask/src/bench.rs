@@ -60,7 +60,6 @@ const SMALL: usize = 1_000;
 /// Runs the benchmarks.
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     if arguments.sync {
-        run(cargo().args(["build", "-p", "skerry-hub", "--bins"]))?;
         return sync::bench(&arguments.sync_arguments);
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;

@@ -21,11 +21,11 @@ use serde_json::{Value, json};
 use self::data::Data;
 use self::servers::{Kind, Server};
 use crate::bench::percentile;
-use crate::run::run;
+use crate::run::{cargo, run};
 use crate::{fetch, paths};
 
 /// How long any one measurement may take.
-const STEP_MAX: Duration = Duration::from_mins(2);
+const STEP_MAX: Duration = Duration::from_mins(1);
 
 /// Files that this process and the servers need beside connections.
 const OTHER_FILES: usize = 500;
@@ -64,11 +64,14 @@ impl Sizes {
 
 /// Runs the sync benchmarks.
 pub(super) fn bench(arguments: &SyncArguments) -> anyhow::Result<()> {
+    let chosen = |name: &str| arguments.sync_only.as_ref().is_none_or(|only| name.contains(only.as_str()));
+    if chosen(Kind::Skerry.name()) {
+        run(cargo().args(["build", "-p", "skerry-hub", "--bins"]))?;
+    }
     raise_open_files();
     let sizes = Sizes::new(arguments);
     let data = Data::load(sizes.records)?;
     let runtime = tokio::runtime::Runtime::new()?;
-    let chosen = |name: &str| arguments.sync_only.as_ref().is_none_or(|only| name.contains(only.as_str()));
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(200));
     let mut servers = Vec::new();
