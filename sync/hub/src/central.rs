@@ -6,6 +6,7 @@
 mod chunks;
 mod health;
 mod location;
+mod projects;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use tokio::sync::Semaphore;
 
 pub use chunks::Quarantined;
 pub use health::{Failing, Health};
+pub(crate) use location::use_ring;
 pub use location::{LocationError, LocationOptions};
 
 /// Operations on the store at once. A slow store delays documents, not the rest of the process.

@@ -9,10 +9,10 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use skerry_sync::hub::{CloseReason, ConnectionId, Grant};
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use crate::driver::{Core, Outgoing};
 use crate::metrics::Metrics;
+use crate::serve::Ending;
 use crate::sessions::Session;
 
 /// How often the other side is asked for a sign of life.
@@ -37,8 +37,7 @@ pub(crate) struct Connection {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) grant: Grant,
     pub(crate) session: Session,
-    /// Cancelled when the hub stops and everything is stored.
-    pub(crate) stopping: CancellationToken,
+    pub(crate) ending: Ending,
     pub(crate) frame_bytes_max: usize,
 }
 
@@ -119,7 +118,7 @@ impl Connection {
             end = self.write(id, &mut sink, &mut frames, &pulse) => end,
             () = pulse.stopped() => Some(End::new(close_code::POLICY, "no sign of life for a minute")),
             () = self.session.revoked() => Some(End::new(close_code::POLICY, "the token was revoked")),
-            () = self.stopping.cancelled() => Some(End::new(close_code::AWAY, "the hub is stopping; connect again")),
+            () = self.ending.stopping.cancelled() => Some(End::new(close_code::AWAY, "the hub is stopping; connect again")),
         };
         // The core hears of it first: nothing more is made for a connection that only says goodbye.
         self.core.disconnected(id).await.ok();
@@ -130,7 +129,8 @@ impl Connection {
     }
 
     async fn read(&self, id: ConnectionId, stream: &mut SplitStream<WebSocket>, pulse: &Pulse) -> Option<End> {
-        while let Some(message) = stream.next().await {
+        let draining = &self.ending.draining;
+        while let Some(Some(message)) = draining.run_until_cancelled(stream.next()).await {
             pulse.beat();
             match message {
                 Ok(Message::Binary(frame)) => {
@@ -146,6 +146,10 @@ impl Connection {
                 Ok(Message::Close(_)) => return None,
                 Err(error) => return self.read_failed(&error),
             }
+        }
+        if draining.is_cancelled() {
+            // What came in is answered; the end comes from elsewhere.
+            std::future::pending::<()>().await;
         }
         None
     }

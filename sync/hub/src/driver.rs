@@ -73,7 +73,7 @@ enum Report {
 
 /// The way to the core.
 #[derive(Debug, Clone)]
-pub struct Core {
+pub(crate) struct Core {
     commands: mpsc::Sender<Envelope>,
     reports: mpsc::UnboundedSender<Report>,
     room: Arc<Semaphore>,
@@ -84,7 +84,7 @@ pub struct Core {
 /// The core's task has ended: the hub is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the hub is stopping")]
-pub struct Stopped;
+pub(crate) struct Stopped;
 
 /// What the driver works with.
 #[derive(Debug)]
@@ -169,10 +169,17 @@ impl Core {
     }
 
     /// One round of the stateless exchange. What came in is durable when it is answered.
-    pub(crate) async fn exchange(&self, grant: Grant, project: ProjectName, body: Vec<u8>) -> Result<Answer, Stopped> {
+    /// `room` is what [`Core::room`] gave for the body before it was read.
+    pub(crate) async fn exchange(
+        &self,
+        grant: Grant,
+        project: ProjectName,
+        body: Vec<u8>,
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Result<Answer, Stopped> {
         let (answer, answered) = oneshot::channel();
-        let bytes = body.len();
-        self.send(Command::Exchange { grant, project, body, answer }, bytes).await?;
+        let command = Command::Exchange { grant, project, body, answer };
+        self.commands.send(Envelope { command, _room: room }).await.map_err(|_| Stopped)?;
         answered.await.map_err(|_| Stopped)
     }
 
@@ -196,12 +203,16 @@ impl Core {
         answered.await.map_err(|_| Stopped)
     }
 
+    /// Waits until so many bytes may wait for the core, and holds them until it has taken them.
+    pub(crate) async fn room(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Stopped> {
+        match u32::try_from(bytes.min(self.room_max)).unwrap_or(u32::MAX) {
+            0 => Ok(None),
+            share => Arc::clone(&self.room).acquire_many_owned(share).await.map(Some).map_err(|_| Stopped),
+        }
+    }
+
     async fn send(&self, command: Command, bytes: usize) -> Result<(), Stopped> {
-        let share = u32::try_from(bytes.min(self.room_max)).unwrap_or(u32::MAX);
-        let room = match share {
-            0 => None,
-            share => Some(Arc::clone(&self.room).acquire_many_owned(share).await.map_err(|_| Stopped)?),
-        };
+        let room = self.room(bytes).await?;
         self.commands.send(Envelope { command, _room: room }).await.map_err(|_| Stopped)
     }
 }
@@ -226,7 +237,10 @@ impl Driver {
                 },
             }
             if self.outstanding == 0 {
-                self.quiet.drain(..).for_each(|waiting| drop(waiting.send(())));
+                for waiting in self.quiet.drain(..) {
+                    // Whoever asked may have gone.
+                    waiting.send(()).ok();
+                }
             }
         }
     }
@@ -258,7 +272,9 @@ impl Driver {
             }
             Command::Event(event) => self.feed(event),
             // Whoever asked may have gone.
-            Command::Connections(answer) => drop(answer.send(self.connections.len())),
+            Command::Connections(answer) => {
+                answer.send(self.connections.len()).ok();
+            }
             Command::Quiet(answer) => self.quiet.push(answer),
         }
     }
@@ -297,14 +313,13 @@ impl Driver {
     fn hand_out(&mut self, connection: ConnectionId, outgoing: Outgoing) {
         let Some(socket) = self.connections.get(&connection) else { return };
         match socket.try_send(outgoing) {
-            Ok(()) => self.metrics.frames_sent.inc(),
+            Ok(()) => drop(self.metrics.frames_sent.inc()),
             // It reports that it is closed by itself.
-            Err(mpsc::error::TrySendError::Closed(_)) => 0,
+            Err(mpsc::error::TrySendError::Closed(_)) => {}
             Err(mpsc::error::TrySendError::Full(_)) => {
                 tracing::warn!(connection = connection.0, "a connection does not read; it is cut");
                 self.connections.remove(&connection);
-                0
             }
-        };
+        }
     }
 }

@@ -5,7 +5,7 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging for the process. `SKERRY_LOG` takes the directives of `tracing_subscriber::EnvFilter`; default `info`.
 ///
 /// A second call changes nothing.
-pub fn init() {
+pub(crate) fn init() {
     let filter = EnvFilter::try_from_env("SKERRY_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt()
         .json()

@@ -10,7 +10,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 /// The hub's counters. One set for each hub of a process.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     pub(crate) connections: Gauge,
     pub(crate) opened: Counter,
@@ -70,7 +70,11 @@ impl Default for Metrics {
         let store_up = gauge("store_up", "1 while the central store does what it is asked");
         let notices_up = gauge("notices_up", "1 while notices between hubs get through, or none are needed");
         let store_failures = Gauge::default();
-        registry.register("store_failures", "Operations on the store that failed since the start", store_failures.clone());
+        registry.register(
+            "store_failures",
+            "Operations on the store that failed since the start",
+            store_failures.clone(),
+        );
         let exchange_seconds = Histogram::new(exponential_buckets(0.001, 2.0, 16));
         registry.register_with_unit("exchange", "Time to answer an exchange", Unit::Seconds, exchange_seconds.clone());
         Metrics {

@@ -144,9 +144,7 @@ impl Notices {
         for address in &config.servers {
             let parsed = address.parse::<async_nats::ServerAddr>();
             let shown = || address.rsplit_once('@').map_or(address.as_str(), |(_, host)| host).to_owned();
-            addresses.push(
-                parsed.map_err(|error| NatsError::Address { address: shown(), reason: error.to_string() })?,
-            );
+            addresses.push(parsed.map_err(|error| NatsError::Address { address: shown(), reason: error.to_string() })?);
         }
         let state = Arc::new(State::default());
         let client = options(config, hub_id, &state)?

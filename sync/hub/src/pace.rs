@@ -42,7 +42,8 @@ impl Pace {
     /// # Errors
     /// How long to wait.
     pub(crate) fn count(&self, token: TokenDigest, bytes: usize, now: Instant) -> Result<(), Duration> {
-        let full = Rates { requests: self.per_second.requests * BURST_SECONDS, bytes: self.per_second.bytes * BURST_SECONDS };
+        let full =
+            Rates { requests: self.per_second.requests * BURST_SECONDS, bytes: self.per_second.bytes * BURST_SECONDS };
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
         if buckets.len() >= WATCHED_MAX && !buckets.contains_key(&token) {
             let burst = Duration::from_secs_f64(BURST_SECONDS);

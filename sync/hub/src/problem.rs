@@ -219,6 +219,9 @@ mod tests {
         );
         let response = problem.into_response();
         assert_eq!(response.status(), StatusCode::TOO_MANY_REQUESTS);
-        assert_eq!((&response.headers()["content-type"], &response.headers()["retry-after"]), (&HeaderValue::from_static(CONTENT_TYPE), &HeaderValue::from_static("3")));
+        assert_eq!(
+            (&response.headers()["content-type"], &response.headers()["retry-after"]),
+            (&HeaderValue::from_static(CONTENT_TYPE), &HeaderValue::from_static("3"))
+        );
     }
 }

@@ -21,7 +21,7 @@ pub(crate) const RECHECK_EVERY: Duration = Duration::from_secs(2);
 
 /// Tokens in use.
 #[derive(Debug)]
-pub struct Sessions {
+pub(crate) struct Sessions {
     store: Arc<CentralStore>,
     remembered: Mutex<BTreeMap<TokenDigest, Remembered>>,
     open: Mutex<BTreeMap<TokenDigest, Open>>,
@@ -42,7 +42,7 @@ struct Open {
 
 /// A connection's hold on its token. Dropped with the connection.
 #[derive(Debug)]
-pub struct Session {
+pub(crate) struct Session {
     sessions: Arc<Sessions>,
     digest: TokenDigest,
     revoked: CancellationToken,
@@ -50,7 +50,7 @@ pub struct Session {
 
 impl Sessions {
     /// Over the tokens of a store.
-    pub fn new(store: Arc<CentralStore>) -> Arc<Sessions> {
+    pub(crate) fn new(store: Arc<CentralStore>) -> Arc<Sessions> {
         Arc::new(Sessions { store, remembered: Mutex::default(), open: Mutex::default() })
     }
 
@@ -58,7 +58,7 @@ impl Sessions {
     ///
     /// # Errors
     /// [`StoreFailure`]: nobody is let in on what is older than a few seconds.
-    pub async fn look_up(&self, token: &Token) -> Result<Option<TokenRecord>, StoreFailure> {
+    pub(crate) async fn look_up(&self, token: &Token) -> Result<Option<TokenRecord>, StoreFailure> {
         let digest = token.digest();
         if let Some(known) = lock(&self.remembered).get(&digest).filter(|known| known.at.elapsed() < FRESH) {
             return Ok(known.record.clone());
@@ -79,7 +79,7 @@ impl Sessions {
     }
 
     /// Notes that a connection was opened with a token.
-    pub fn open(self: &Arc<Self>, digest: TokenDigest, record: &TokenRecord) -> Session {
+    pub(crate) fn open(self: &Arc<Self>, digest: TokenDigest, record: &TokenRecord) -> Session {
         let mut open = lock(&self.open);
         let entry = open.entry(digest).or_insert_with(|| Open {
             record: record.clone(),
@@ -110,7 +110,7 @@ impl Sessions {
 
 impl Session {
     /// Ends when the token is revoked.
-    pub async fn revoked(&self) {
+    pub(crate) async fn revoked(&self) {
         self.revoked.cancelled().await;
     }
 }

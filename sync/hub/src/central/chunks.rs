@@ -170,7 +170,8 @@ impl CentralStore {
     }
 
     async fn names_once(&self, folder: &Path) -> Result<Vec<ChunkName>, StoreFailure> {
-        let mut names: Vec<ChunkName> = self.list(folder).await?.iter().filter_map(|name| parse(folder, name)).collect();
+        let mut names: Vec<ChunkName> =
+            self.list(folder).await?.iter().filter_map(|name| parse(folder, name)).collect();
         names.sort_unstable();
         Ok(names)
     }

@@ -75,7 +75,7 @@ impl Health {
     }
 
     /// Takes down a failure of writing that the object store did not notice itself.
-    pub(super) fn note(&self, failure: StoreFailure, bytes: usize) -> StoreFailure {
+    pub(crate) fn note(&self, failure: StoreFailure, bytes: usize) -> StoreFailure {
         self.keep(failure, true, bytes)
     }
 
@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn a_full_store_is_told_from_a_broken_one() {
         assert_eq!(classify(&full()), StoreFailure::Full);
-        let answer = object_store::Error::Generic { store: "S3", source: "Server returned 507 Insufficient Storage".into() };
+        let answer =
+            object_store::Error::Generic { store: "S3", source: "Server returned 507 Insufficient Storage".into() };
         assert_eq!(classify(&answer), StoreFailure::Full);
         assert!(matches!(classify(&broken()), StoreFailure::Failed(reason) if reason.contains("wire cut")));
     }
