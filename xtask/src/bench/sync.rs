@@ -12,7 +12,7 @@ mod servers;
 mod wire;
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use indicatif::ProgressBar;
@@ -122,7 +122,10 @@ fn measure(
     let mut row = json!({ "pss_started_mb": server.pss_mb()? });
     let mut step = |name: &str, what: &mut dyn FnMut() -> anyhow::Result<Value>| {
         bar.set_message(format!("{}: {name}", server.name));
+        let begun = Instant::now();
         row[name] = what().unwrap_or_else(|error| json!({ "error": format!("{error:#}") }));
+        let error = row[name]["error"].as_str().map_or_else(String::new, |error| format!(": {error}"));
+        bar.suspend(|| eprintln!("{}: {name}, {:.1} s{error}", server.name, begun.elapsed().as_secs_f64()));
     };
     step("first", &mut || within(runtime, replicas::first(server, data)));
     step("apart", &mut || within(runtime, replicas::apart(server, data)));

@@ -42,6 +42,9 @@ pub(super) async fn first(server: &Server, data: &Data) -> anyhow::Result<Value>
 pub(super) async fn apart(server: &Server, data: &Data) -> anyhow::Result<Value> {
     let mut replicas = [data.documents.clone(), data.documents.clone()];
     for (replica, name) in replicas.iter_mut().zip(["one", "other"]) {
+        for document in replica.values_mut() {
+            document.set_actor(automerge::ActorId::random());
+        }
         for (number, record) in data.records.iter().take(APART).enumerate() {
             let record = edited(record, &format!("{name} {number}"));
             let document = replica.get_mut(&data.document_of(&record.key)).context("a document")?;
