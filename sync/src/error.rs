@@ -163,6 +163,9 @@ pub enum ExchangeError {
     /// The body speaks of another project, or of changes that do not build on its documents.
     #[error("the exchange body does not belong to this project: {0}")]
     Foreign(String),
+    /// The body holds changes, and whoever sent it may only read.
+    #[error("changes are refused: the token allows only reading")]
+    ReadOnly,
     /// What came in could not be stored.
     #[error(transparent)]
     Write(#[from] WriteError),

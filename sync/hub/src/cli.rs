@@ -36,7 +36,7 @@ struct Arguments {
 struct StoreArguments {
     /// The central store: a folder, `file:///path`, `s3://bucket/prefix` or `memory:` [default: skerry-hub in the user's data folder].
     ///
-    /// For S3, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION and the like say how.
+    /// For S3, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION` and the like say how.
     #[arg(long, global = true, env = "SKERRY_HUB_STORE", value_name = "URL")]
     store: Option<String>,
     /// Address of an S3 service that is not Amazon's. Unencrypted HTTP is for this machine only.

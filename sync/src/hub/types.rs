@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::work::DocumentWork;
 use sha2::{Digest, Sha256};
 
 use crate::document::DocumentId;
@@ -297,6 +298,10 @@ pub struct Limits {
     pub queue_bytes_max: usize,
     /// Frames that may wait for a document to be loaded or worked on, for each document and connection.
     pub waiting_frames_max: usize,
+    /// Bytes of frames of one connection that may wait for documents.
+    pub waiting_bytes_max: usize,
+    /// Documents that are read from the store at once.
+    pub loads_max: usize,
     /// Estimated bytes of documents in memory; those used longest ago are dropped.
     pub documents_bytes_max: usize,
     /// Chunks of a document after which they are replaced by a snapshot.
@@ -315,21 +320,11 @@ impl Default for Limits {
             bytes_per_second: 64 << 20,
             queue_bytes_max: 4 << 20,
             waiting_frames_max: 256,
+            waiting_bytes_max: 128 << 20,
+            loads_max: 32,
             documents_bytes_max: 64 << 20,
             chunks_max: 64,
             handshake_max: Duration::from_secs(10),
         }
     }
-}
-
-/// A document and what is to be done with it, checked out of the hub.
-#[derive(Debug)]
-pub struct DocumentWork {
-    /// The document.
-    pub document: DocumentId,
-}
-
-impl DocumentWork {
-    /// Does it. Blocks; touches nothing but the document.
-    pub fn run(&mut self) {}
 }

@@ -4,9 +4,10 @@
 mod convergence;
 mod exchange;
 mod faults;
-mod frames;
 mod foreign;
+mod frames;
 mod history;
+mod hub;
 mod peer;
 mod records;
 mod settings;

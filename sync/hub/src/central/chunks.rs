@@ -219,7 +219,7 @@ mod tests {
         store.store(DOCUMENT, two.clone()).await.unwrap();
         assert_eq!(store.load(DOCUMENT).await.unwrap().len(), 2);
         store.replace(DOCUMENT, both.clone(), vec![one.name, two.name]).await.unwrap();
-        assert_eq!(store.load(DOCUMENT).await.unwrap(), [both.clone()]);
+        assert_eq!(store.load(DOCUMENT).await.unwrap(), std::slice::from_ref(&both));
         assert_eq!(store.fetch(DOCUMENT, vec![one.name, both.name]).await.unwrap(), [both]);
     }
 

@@ -83,7 +83,7 @@ async fn follow_once(link: &Link, core: &Core, servers: usize) -> Result<Stopped
     let mut expected = from;
     while let Some(message) = messages.next().await {
         let message = message?;
-        let sequence = message.info().map_err(Failure::from)?.stream_sequence;
+        let sequence = message.info()?.stream_sequence;
         let missed = sequence > expected;
         expected = sequence + 1;
         if missed && core.notice(Event::Missed).await.is_err() {

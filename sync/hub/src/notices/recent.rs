@@ -12,22 +12,28 @@ const REMEMBERED_MAX: usize = 4_096;
 /// The last notices.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    known: Mutex<(BTreeSet<(DocumentId, ChunkName)>, VecDeque<(DocumentId, ChunkName)>)>,
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    set: BTreeSet<(DocumentId, ChunkName)>,
+    /// The same, oldest first.
+    order: VecDeque<(DocumentId, ChunkName)>,
 }
 
 impl Recent {
     /// Whether this notice is new.
     pub(super) fn insert(&self, document: DocumentId, chunk: ChunkName) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (set, order) = &mut *known;
-        if !set.insert((document, chunk)) {
+        if !known.set.insert((document, chunk)) {
             return false;
         }
-        order.push_back((document, chunk));
-        if order.len() > REMEMBERED_MAX
-            && let Some(oldest) = order.pop_front()
+        known.order.push_back((document, chunk));
+        if known.order.len() > REMEMBERED_MAX
+            && let Some(oldest) = known.order.pop_front()
         {
-            set.remove(&oldest);
+            known.set.remove(&oldest);
         }
         true
     }
@@ -54,6 +60,6 @@ mod tests {
             assert!(recent.insert(document, chunk(number)));
         }
         assert!(recent.insert(document, chunk(0)), "the oldest is forgotten");
-        assert!(recent.known.lock().unwrap().0.len() <= REMEMBERED_MAX);
+        assert!(recent.known.lock().unwrap().set.len() <= REMEMBERED_MAX);
     }
 }

@@ -1,0 +1,116 @@
+//! A document in memory, and how it becomes chunks and comes from them.
+
+use automerge::{Automerge, ChangeHash, ReadDoc};
+
+use super::admission;
+use super::types::{Chunk, ChunkName};
+use super::work::{save, size};
+use crate::document::{self, Slot};
+use crate::record::ProjectName;
+
+/// What is said of a chunk whose bytes are not those that its name promises.
+pub(super) const DAMAGED: &str = "its bytes are not those that its name promises";
+
+/// Memory of a document with nothing in it.
+const EMPTY_BYTES: usize = 8 << 10;
+
+/// A document in memory.
+#[derive(Debug)]
+pub(super) struct Body {
+    pub(super) document: Automerge,
+    /// The first change of a project's document.
+    pub(super) genesis: Option<ChangeHash>,
+    /// The same, while no chunk that was read holds it. It goes with the first chunk that is stored, so that a document can be
+    /// read from its chunks by whoever does not know the project.
+    beginning: Option<ChangeHash>,
+    /// Bytes of the chunks that it was read from.
+    pub(super) bytes: usize,
+    /// Whether there are changes here that wait for others.
+    pub(super) orphans: bool,
+}
+
+impl Body {
+    /// Estimate of the memory that it takes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let (operations, changes) = size(&self.document);
+        EMPTY_BYTES + self.bytes + operations as usize * 24 + changes as usize * 200
+    }
+
+    /// Puts the first change of a project's document where it is missing.
+    pub(super) fn begin(&mut self, project: Option<&(ProjectName, Slot)>) -> Result<(), String> {
+        let Some((project, slot)) = project else { return Ok(()) };
+        if self.genesis.is_some() {
+            return Ok(());
+        }
+        let mut genesis = document::genesis(project, *slot).map_err(|error| error.to_string())?;
+        let Some(&hash) = genesis.get_heads().first() else { return Ok(()) };
+        self.genesis = Some(hash);
+        if super::contents::has(&self.document, &hash) {
+            return Ok(());
+        }
+        self.beginning = Some(hash);
+        if self.document.is_empty() {
+            self.document = genesis;
+            return Ok(());
+        }
+        self.document.merge(&mut genesis).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// What is not in the store, where these heads are.
+    pub(super) fn new_chunk(&self, heads: &[ChangeHash]) -> Chunk {
+        let all_new = heads.iter().all(|head| Some(*head) == self.beginning);
+        if all_new {
+            return Chunk::new(save(&self.document));
+        }
+        let mut bytes = Vec::new();
+        if let Some(beginning) = self.beginning.and_then(|hash| self.document.get_change_by_hash(&hash)) {
+            bytes.extend_from_slice(beginning.raw_bytes());
+        }
+        bytes.extend(self.document.save_after(heads));
+        Chunk::new(bytes)
+    }
+
+    /// All of it.
+    pub(super) fn snapshot(&self) -> Chunk {
+        Chunk::new(save(&self.document))
+    }
+
+    /// The beginning is durable.
+    pub(super) fn stored(&mut self) {
+        self.beginning = None;
+    }
+
+    pub(super) fn note_orphans(&mut self) {
+        self.orphans = !self.document.get_missing_deps(&[]).is_empty();
+    }
+}
+
+/// Reads a document from its chunks; those that cannot be read are left out and told.
+pub(super) fn load(chunks: &[Chunk]) -> (Body, Vec<(ChunkName, String)>) {
+    let mut bad: Vec<(ChunkName, String)> = Vec::new();
+    for chunk in chunks.iter().filter(|chunk| !chunk.is_whole()) {
+        bad.push((chunk.name, DAMAGED.to_owned()));
+    }
+    // The largest first: Automerge reads a saved document into an empty one much faster than into another one.
+    let mut order: Vec<&Chunk> = chunks.iter().collect();
+    order.sort_by_key(|chunk| (std::cmp::Reverse(chunk.bytes.len()), chunk.name));
+    loop {
+        let mut document = Automerge::new();
+        let mut bytes = 0;
+        let mut failed = None;
+        for chunk in order.iter().filter(|chunk| !bad.iter().any(|(name, _)| *name == chunk.name)) {
+            match admission::load(&mut document, &chunk.bytes) {
+                Ok(()) => bytes += chunk.bytes.len(),
+                Err(why) => {
+                    failed = Some((chunk.name, why));
+                    break;
+                }
+            }
+        }
+        match failed {
+            // What it left behind may be in pieces: from the start, without it.
+            Some(failed) => bad.push(failed),
+            None => return (Body { document, genesis: None, beginning: None, bytes, orphans: false }, bad),
+        }
+    }
+}

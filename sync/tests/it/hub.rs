@@ -1,0 +1,9 @@
+//! The hub's core with a map for a store and Automerge documents for clients: what it promises, without a network.
+
+mod compaction;
+mod driver;
+mod durability;
+mod limits;
+mod serving;
+
+use driver::World;
