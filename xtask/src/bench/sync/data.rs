@@ -11,6 +11,9 @@ use skerry_sync::{ProjectName, Record, RecordKey};
 
 use crate::wordnet;
 
+/// The project's name.
+pub(super) const PROJECT: &str = "wordnet";
+
 /// Records that one publication brings, as an importer would.
 pub(super) const BATCH: usize = 500;
 
@@ -29,7 +32,7 @@ pub(super) type Documents = BTreeMap<String, Automerge>;
 
 impl Data {
     pub(super) fn load(count: usize) -> anyhow::Result<Data> {
-        let project = ProjectName::parse("wordnet")?;
+        let project = ProjectName::parse(PROJECT)?;
         let records = wordnet::glosses()?.into_iter().take(count).map(|gloss| {
             let record = json!({
                 "key": gloss.key, "text": gloss.text, "data": { "words": gloss.words, "lexname": gloss.lexname },

@@ -32,7 +32,7 @@ pub(super) fn run(server: &Server, data: &Data) -> anyhow::Result<Value> {
 fn session(server: &Server, data: &Data, replica: &Replica) -> anyhow::Result<(SessionSummary, f64)> {
     let agent = bench::agent();
     let url = format!("http://{}/api/v1/projects/{}/sync", server.address, data.project);
-    let token = server.token.as_deref().context("the hub asks for a token")?;
+    let token = server.token().context("the hub asks for a token")?;
     let begun = Instant::now();
     let mut session = replica.session(&data.project);
     while let Some(body) = session.next_request()? {

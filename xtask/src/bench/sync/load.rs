@@ -25,7 +25,7 @@ const DOCUMENT_LEAVES: usize = 30;
 pub(super) async fn idle(server: &Server, wanted: usize) -> anyhow::Result<Value> {
     let before_mb = server.pss_mb()?;
     let begun = Instant::now();
-    let url = server.url();
+    let url = server.url_any();
     let open = futures_util::stream::iter(0..wanted).map(|_| Wire::connect(&url, Documents::new()));
     let wires: Vec<Wire> = open.buffer_unordered(AT_ONCE).try_collect().await.context("open connections")?;
     let open_s = begun.elapsed().as_secs_f64();
@@ -60,7 +60,7 @@ pub(super) async fn documents(server: &Server, count: usize) -> anyhow::Result<V
     let documents = documents.collect::<anyhow::Result<Documents>>()?;
     let ids = documents.keys().cloned().collect();
     let begun = Instant::now();
-    let mut wire = Wire::connect(&server.url(), documents).await?;
+    let mut wire = Wire::connect(&server.url_any(), documents).await?;
     wire.announce_all().await?;
     wire.settle(&ids).await?;
     let s = begun.elapsed().as_secs_f64();
@@ -73,7 +73,7 @@ pub(super) async fn documents(server: &Server, count: usize) -> anyhow::Result<V
 /// Connections in pairs, each pair with a document of its own: one writes, and writes again when the server says it has
 /// the change; the other receives. Counted is what was received.
 pub(super) async fn active(server: &Server, connections: usize, time: Duration) -> anyhow::Result<Value> {
-    let url = server.url();
+    let url = server.url_any();
     let pairs = futures_util::stream::iter(0..connections / 2).map(|pair| {
         let (url, id) = (url.clone(), name(&format!("active-{connections}"), pair));
         async move {

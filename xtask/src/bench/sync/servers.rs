@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+use super::data::PROJECT;
 use crate::{node, paths};
 
 /// `PouchDB` with the HTTP API of `CouchDB`.
@@ -22,9 +23,14 @@ pub(super) struct Server {
     child: Child,
     /// Host and port.
     pub(super) address: String,
-    /// Shown where the server asks for a token.
-    pub(super) token: Option<String>,
+    /// What ours asks for: a token for the project, and one for every document.
+    tokens: Option<Tokens>,
     _store: tempfile::TempDir,
+}
+
+struct Tokens {
+    project: String,
+    any: String,
 }
 
 /// The servers that speak the automerge-repo protocol.
@@ -54,11 +60,12 @@ impl Server {
     /// Starts one and waits until it serves.
     pub(super) fn start(kind: Kind) -> anyhow::Result<Server> {
         let store = tempfile::tempdir_in(paths::products()).context("make a folder for a server")?;
-        let mut token = None;
+        let mut tokens = None;
         let (child, address) = match kind {
             Kind::Skerry => {
                 let url = format!("file://{}", store.path().display());
-                token = Some(skerry_token(&url)?);
+                let of = |arguments: &[&str]| skerry_token(&url, arguments);
+                tokens = Some(Tokens { project: of(&["--project", PROJECT])?, any: of(&["--all"])? });
                 let mut command = Command::new(skerry_hub());
                 command.args(["serve", "--store", &url, "--listen", "127.0.0.1:0"]).env("SKERRY_LOG", "error");
                 let (child, line) = first_line(&mut command)?;
@@ -83,7 +90,7 @@ impl Server {
                 (child, format!("127.0.0.1:{port}"))
             }
         };
-        let server = Server { name: kind.name(), child, address, token, _store: store };
+        let server = Server { name: kind.name(), child, address, tokens, _store: store };
         server.await_port()?;
         Ok(server)
     }
@@ -100,15 +107,29 @@ impl Server {
         let child = command.current_dir(store.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         let child = child.context("start pouchdb-server")?;
         let address = format!("127.0.0.1:{port}");
-        let server = Server { name: POUCH, child, address, token: None, _store: store };
+        let server = Server { name: POUCH, child, address, tokens: None, _store: store };
         server.await_port()?;
         Ok(server)
     }
 
-    /// Where clients of automerge-repo connect.
+    /// Where clients of automerge-repo connect to see the project.
     pub(super) fn url(&self) -> String {
-        let token = self.token.as_ref().map_or_else(String::new, |token| format!("?access_token={token}"));
-        format!("ws://{}/{token}", self.address)
+        self.url_with(|tokens| &tokens.project)
+    }
+
+    /// The same for documents that belong to no project.
+    pub(super) fn url_any(&self) -> String {
+        self.url_with(|tokens| &tokens.any)
+    }
+
+    fn url_with(&self, token: impl Fn(&Tokens) -> &String) -> String {
+        let query = self.tokens.as_ref().map(|tokens| format!("?access_token={}", token(tokens)));
+        format!("ws://{}/{}", self.address, query.unwrap_or_default())
+    }
+
+    /// The token for the project.
+    pub(super) fn token(&self) -> Option<&str> {
+        self.tokens.as_ref().map(|tokens| tokens.project.as_str())
     }
 
     /// Memory, shared pages counted by share, in MB.
@@ -142,10 +163,10 @@ fn skerry_hub() -> PathBuf {
     paths::target().join("debug").join(format!("skerry-hub{}", std::env::consts::EXE_SUFFIX))
 }
 
-/// A token for everything.
-fn skerry_token(store: &str) -> anyhow::Result<String> {
+/// A new token that may write.
+fn skerry_token(store: &str, arguments: &[&str]) -> anyhow::Result<String> {
     let mut command = Command::new(skerry_hub());
-    let output = command.args(["token", "create", "--store", store, "--any", "--access", "write"]).output()?;
+    let output = command.args(["token", "create", "--store", store, "--access", "write"]).args(arguments).output()?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     let token = printed.split_whitespace().find(|word| word.starts_with("skt_"));
     let Some(token) = token else { bail!("no token: {printed}{}", String::from_utf8_lossy(&output.stderr)) };
