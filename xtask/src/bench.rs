@@ -8,6 +8,7 @@ mod embedding;
 mod native;
 mod python;
 pub(crate) mod search;
+mod sync;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -47,12 +48,20 @@ pub(crate) struct BenchArguments {
     embedding: bool,
     #[command(flatten)]
     embedding_arguments: embedding::EmbeddingArguments,
+    /// The sync service side by side with automerge-repo's servers and `PouchDB`'s (about 8 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding"])]
+    sync: bool,
+    #[command(flatten)]
+    sync_arguments: sync::SyncArguments,
 }
 
 const SMALL: usize = 1_000;
 
 /// Runs the benchmarks.
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
+    if arguments.sync {
+        return sync::bench(&arguments.sync_arguments);
+    }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;
     if arguments.search {

@@ -7,13 +7,15 @@ use crate::{components, fetch, node, paths, sim};
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     components::build()?;
     let sample = fetch::sample()?;
-    let node = node::packages()?;
+    let host = node::HOST_TESTS.install()?;
+    let hub = node::HUB_TESTS.install()?;
     let mut test = cargo();
     test.args(["test", "--workspace"]).args(arguments);
     test.env("SKERRY_COMPONENTS", paths::components());
     test.env("SKERRY_MODEL_DIR", paths::model());
     test.env("SKERRY_SAMPLE", sample);
-    test.env("SKERRY_NODE", node);
+    test.env("SKERRY_NODE", host);
+    test.env("SKERRY_HUB_NODE", hub);
     run(&mut test)?;
     // Somebody who asks for one test does not wait for all seeds.
     if arguments.is_empty() { sim::many(0, sim::CI_SEEDS) } else { Ok(()) }

@@ -20,6 +20,9 @@ pub(super) const SEARCH: Environment = Environment { requirements: "requirements
 pub(super) const EMBEDDING: Environment =
     Environment { requirements: "requirements-embedding.txt", folder: "peers-embedding" };
 
+/// What the charts of the sync benchmark import.
+pub(super) const SYNC: Environment = Environment { requirements: "requirements-sync.txt", folder: "peers-sync-charts" };
+
 impl Environment {
     /// A folder that goes when the environment goes.
     pub(super) fn folder(&self) -> PathBuf {

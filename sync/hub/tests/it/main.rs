@@ -7,9 +7,11 @@ mod cluster;
 mod crash;
 mod faults;
 mod http;
+mod interop;
 mod nats;
 mod process;
 mod s3;
+mod samod;
 mod sync;
 mod tokens;
 

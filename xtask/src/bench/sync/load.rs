@@ -1,0 +1,156 @@
+//! Many connections: what each costs, what a document costs, and how many changes go through.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use automerge::Automerge;
+use automerge::transaction::Transactable;
+use futures_util::{StreamExt, TryStreamExt};
+use serde_json::{Value, json};
+use skerry_sync::document::DocumentId;
+
+use super::data::Documents;
+use super::servers::Server;
+use super::wire::Wire;
+
+/// Connections that are opened at the same time.
+const AT_ONCE: usize = 64;
+
+/// What one document holds: about ten records.
+const DOCUMENT_LEAVES: usize = 30;
+
+/// Opens many connections that then say nothing, and closes them.
+pub(super) async fn idle(server: &Server, wanted: usize) -> anyhow::Result<Value> {
+    let before_mb = server.pss_mb()?;
+    let begun = Instant::now();
+    let url = server.url_any();
+    let open = futures_util::stream::iter(0..wanted).map(|_| Wire::connect(&url, Documents::new()));
+    let wires: Vec<Wire> = open.buffer_unordered(AT_ONCE).try_collect().await.context("open connections")?;
+    let open_s = begun.elapsed().as_secs_f64();
+    // Keep-alives must be answered, or the server takes them for dead.
+    let (stop, lost) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
+    let keep = wires.into_iter().map(|mut wire| {
+        let (stop, lost) = (Arc::clone(&stop), Arc::clone(&lost));
+        tokio::spawn(async move {
+            while wire.receive().await.is_ok() {}
+            if !stop.load(Ordering::Relaxed) {
+                lost.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    });
+    let keep: Vec<_> = keep.collect();
+    // Longer than the keep-alive of any of the servers.
+    tokio::time::sleep(Duration::from_secs(7)).await;
+    let held = wanted as u64 - lost.load(Ordering::Relaxed);
+    let after_mb = server.pss_mb()?;
+    stop.store(true, Ordering::Relaxed);
+    keep.into_iter().for_each(|task| task.abort());
+    Ok(json!({
+        "wanted": wanted, "held": held, "open_s": open_s,
+        "kb_per_connection": (after_mb - before_mb) * 1e3 / held as f64, "pss_mb": after_mb,
+    }))
+}
+
+/// Makes documents of ten small records each over one connection; what each takes of the server's memory.
+pub(super) async fn documents(server: &Server, count: usize) -> anyhow::Result<Value> {
+    let before_mb = server.pss_mb()?;
+    let documents = (0..count).map(|number| anyhow::Ok((name("document", number), small_document()?)));
+    let documents = documents.collect::<anyhow::Result<Documents>>()?;
+    let ids = documents.keys().cloned().collect();
+    let begun = Instant::now();
+    let mut wire = Wire::connect(&server.url_any(), documents).await?;
+    wire.announce_all().await?;
+    wire.settle(&ids).await?;
+    let s = begun.elapsed().as_secs_f64();
+    let after_mb = server.pss_mb()?;
+    Ok(json!({
+        "documents": count, "s": s, "kb_per_document": (after_mb - before_mb) * 1e3 / count as f64, "pss_mb": after_mb,
+    }))
+}
+
+/// Connections in pairs, each pair with a document of its own: one writes, and writes again when the server says it has
+/// the change; the other receives. Counted is what was received.
+pub(super) async fn active(server: &Server, connections: usize, time: Duration) -> anyhow::Result<Value> {
+    let url = server.url_any();
+    let pairs = futures_util::stream::iter(0..connections / 2).map(|pair| {
+        let (url, id) = (url.clone(), name(&format!("active-{connections}"), pair));
+        async move {
+            let mut writer = Wire::connect(&url, Documents::from([(id.clone(), small_document()?)])).await?;
+            writer.announce(&id).await?;
+            writer.settle(&[id.clone()].into()).await?;
+            let mut reader = Wire::connect(&url, Documents::from([(id.clone(), Automerge::new())])).await?;
+            reader.announce(&id).await?;
+            reader.settle(&[id.clone()].into()).await?;
+            anyhow::Ok((id, writer, reader))
+        }
+    });
+    let pairs: Vec<_> = pairs.buffer_unordered(AT_ONCE).try_collect().await.context("open pairs")?;
+    let written = Arc::<AtomicU64>::default();
+    let until = tokio::time::Instant::now() + time;
+    let tasks: Vec<_> = pairs.into_iter().map(|pair| tokio::spawn(work(pair, Arc::clone(&written), until))).collect();
+    let mut received = 0;
+    for task in tasks {
+        received += task.await??;
+    }
+    let s = time.as_secs_f64();
+    Ok(json!({
+        "connections": connections, "s": s, "changes_per_s": received as f64 / s,
+        "acknowledged_per_s": written.load(Ordering::Relaxed) as f64 / s, "pss_mb": server.pss_mb()?,
+    }))
+}
+
+/// Changes that the reader of a pair received.
+async fn work(
+    (id, mut writer, mut reader): (String, Wire, Wire),
+    written: Arc<AtomicU64>,
+    until: tokio::time::Instant,
+) -> anyhow::Result<u64> {
+    let count = |wire: &mut Wire| wire.document(&id).map_or(0, |document| document.get_changes(&[]).len() as u64);
+    let before = count(&mut reader);
+    let write = async {
+        for number in 0_i64.. {
+            let document = writer.document(&id).context("the document")?;
+            let mut transaction = document.transaction();
+            transaction.put(automerge::ROOT, "n", number)?;
+            transaction.commit();
+            writer.announce(&id).await?;
+            writer.settle(&[id.clone()].into()).await?;
+            written.fetch_add(1, Ordering::Relaxed);
+        }
+        anyhow::Ok(())
+    };
+    let read = async {
+        loop {
+            reader.step().await?;
+        }
+        #[allow(unreachable_code, reason = "it gives the loop's errors a type")]
+        anyhow::Ok(())
+    };
+    // Running out of time is how this ends.
+    let ended = tokio::time::timeout_at(until, async { tokio::try_join!(write, read) }).await;
+    if let Ok(outcome) = ended {
+        outcome?;
+    }
+    Ok(count(&mut reader) - before)
+}
+
+fn small_document() -> anyhow::Result<Automerge> {
+    let mut document = Automerge::new();
+    let mut transaction = document.transaction();
+    for leaf in 0..DOCUMENT_LEAVES {
+        transaction.put(automerge::ROOT, format!("record-{leaf:03}"), "a sentence of about forty characters, more or less")?;
+    }
+    transaction.commit();
+    Ok(document)
+}
+
+/// The id of a document that belongs to no project.
+fn name(kind: &str, number: usize) -> String {
+    use sha2::{Digest, Sha256};
+    let digest = Sha256::digest(format!("bench {kind} {number}"));
+    let mut id = [0; 16];
+    id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+    DocumentId(id).to_string()
+}
