@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod convergence;
+mod epochs;
 mod exchange;
 mod faults;
 mod foreign;
 mod history;
 mod peer;
 mod records;
+mod retire;
 mod settings;
 
 use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
