@@ -3,16 +3,18 @@
 //! Everything here is derived from names, so that replicas that never met name the same documents and start them with the
 //! same change.
 
+use std::collections::BTreeSet;
+
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{ActorId, Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc};
 use sha2::{Digest, Sha256};
 
 use crate::record::{ProjectName, RecordKey};
 
-/// Shards of a project. Fixed per epoch; there is only epoch 0 so far.
+/// Shards of a project in its first epoch. Later ones: [`crate::epoch::Epoch`].
 pub const SHARDS: usize = 64;
 
-/// The epoch.
+/// The first epoch, which the functions of this module are about.
 pub const EPOCH: u64 = 0;
 
 /// What every document of ours says at its root under `format`.
@@ -51,7 +53,7 @@ impl Slot {
         }
     }
 
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Slot::Catalog => "catalog".to_owned(),
             Slot::Shard(shard) => shard.to_string(),
@@ -67,7 +69,10 @@ impl DocumentId {
     /// The id of one of a project's documents: the start of SHA-256 over `skerry/document/1`, the project's name, the epoch
     /// and the slot's name, with NUL between them.
     pub fn derive(project: &ProjectName, slot: Slot) -> DocumentId {
-        let name = format!("skerry/document/1\0{project}\0{EPOCH}\0{}", slot.name());
+        DocumentId::digest(&format!("skerry/document/1\0{project}\0{EPOCH}\0{}", slot.name()))
+    }
+
+    pub(crate) fn digest(name: &str) -> DocumentId {
         let digest = Sha256::digest(name.as_bytes());
         let mut id = [0; 16];
         id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
@@ -115,6 +120,11 @@ pub fn leaves_map(document: &Automerge, slot: Slot) -> Option<ObjId> {
         Ok(Some((value, id))) if value.is_object() => Some(id),
         _ => None,
     }
+}
+
+/// The keys that a document has leaves for, deleted records included.
+pub(crate) fn keys(document: &Automerge, map: &ObjId) -> BTreeSet<RecordKey> {
+    document.keys(map).filter_map(|leaf| RecordKey::parse(leaf.split_once(SEPARATOR)?.0).ok()).collect()
 }
 
 #[cfg(test)]

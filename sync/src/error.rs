@@ -116,6 +116,16 @@ pub enum WriteError {
     /// A project's settings break a rule.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// A number of shards that no epoch has.
+    #[error("a project has 1 to 4096 shards, a power of two, not {0}")]
+    Shards(u16),
+    /// The record was erased by another replica, and the documents that have it behind them have not arrived here yet. A
+    /// record written now would be erased too. Sync, then publish it again.
+    #[error("the record `{key}` is being erased by another replica; sync to the end, then publish it again")]
+    BeingErased {
+        /// Its key.
+        key: String,
+    },
     /// The disk is full. Everything acknowledged before is safe; try again when there is space.
     #[error("the disk that holds the store is full; nothing was written")]
     StoreFull,

@@ -6,7 +6,9 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::epoch::Epoch;
 use crate::error::ExchangeError;
+use crate::record::ProjectName;
 
 const MAGIC: &[u8; 5] = b"SKRX1";
 const HEADER_BYTES: usize = MAGIC.len() + 4;
@@ -19,6 +21,13 @@ pub(crate) const BODY_BYTES_SOFT_MAX: usize = 8 << 20;
 pub(crate) struct Body {
     /// The project's name, so that a body sent to the wrong address is refused.
     pub(crate) project: String,
+    /// The epoch whose shards are spoken of, as `<number>-<nonce in hex>/<shards>`; absent: the first. In an answer, the
+    /// newest that is known there.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(crate) epoch: String,
+    /// In an answer: some documents of that epoch are not there yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) waiting: bool,
     /// Heads of documents about which nothing else is said here.
     pub(crate) heads: Vec<DocumentHeads>,
     /// Automerge sync messages.
@@ -40,6 +49,26 @@ pub(crate) struct DocumentMessage {
 }
 
 impl Body {
+    /// A body about a project's documents of an epoch, with nothing said yet.
+    pub(crate) fn about(project: &ProjectName, epoch: Epoch) -> Body {
+        let mut body = Body { project: project.to_string(), ..Body::default() };
+        body.name_epoch(epoch);
+        body
+    }
+
+    pub(crate) fn name_epoch(&mut self, epoch: Epoch) {
+        self.epoch = if epoch == Epoch::FIRST { String::new() } else { epoch.label() };
+    }
+
+    /// The epoch that is spoken of.
+    pub(crate) fn epoch(&self) -> Result<Epoch, ExchangeError> {
+        if self.epoch.is_empty() {
+            return Ok(Epoch::FIRST);
+        }
+        let unknown = || ExchangeError::Foreign(format!("`{}` is not an epoch", self.epoch.escape_default()));
+        Epoch::parse(&self.epoch).ok_or_else(unknown)
+    }
+
     pub(crate) fn encode(&self) -> Result<Vec<u8>, ExchangeError> {
         let mut bytes = vec![0; HEADER_BYTES];
         ciborium::into_writer(self, &mut bytes).map_err(|error| ExchangeError::Damaged(error.to_string()))?;
@@ -69,6 +98,8 @@ mod tests {
     fn every_cut_and_every_flipped_bit_is_found() {
         let body = Body {
             project: "p".into(),
+            epoch: Epoch::new(1, [7; 8], 64).unwrap().label(),
+            waiting: true,
             heads: vec![DocumentHeads { document: ByteBuf::from([1; 16]), heads: ByteBuf::from([2; 64]) }],
             messages: vec![DocumentMessage { document: ByteBuf::from([3; 16]), message: ByteBuf::from([4; 40]) }],
         };

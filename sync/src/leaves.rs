@@ -50,7 +50,7 @@ fn add_value(at: String, value: &Value, leaves: &mut BTreeMap<String, ScalarValu
 }
 
 /// Arrays and empty objects become bytes that hold their JSON: one leaf, last writer wins.
-fn scalar(value: &Value) -> ScalarValue {
+pub(crate) fn scalar(value: &Value) -> ScalarValue {
     match value {
         Value::Null => ScalarValue::Null,
         Value::Bool(value) => ScalarValue::Boolean(*value),

@@ -27,6 +27,7 @@
 
 mod admission;
 pub mod document;
+pub mod epoch;
 mod error;
 mod exchange;
 mod guard;
@@ -39,6 +40,7 @@ mod replica;
 mod session;
 mod settings;
 mod store;
+mod touched;
 mod vectors;
 mod version;
 mod view;
@@ -47,11 +49,12 @@ pub mod wire;
 pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
 pub use record::{Link, Member, NameError, ProjectName, Record, RecordError, RecordKey};
 pub use replica::{
-    Change, Commit, Health, Past, ProjectChange, ProjectInfo, Replica, Timestamp, VerifyReport, VersionInfo,
+    Change, Commit, CutReport, ErasedRecord, Found, Health, Past, ProjectChange, ProjectInfo, PurgeReport, Replica,
+    Timestamp, VerifyReport, VersionInfo,
 };
 pub use session::{Session, SessionSummary};
 pub use settings::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN, Chunking, MODEL_BYTES_MAX, Settings, SettingsError};
 #[doc(hidden)]
 pub use store::{BackendFactory, StoreFile};
-pub use vectors::Span;
+pub use vectors::{Span, vector_keys};
 pub use version::Version;

@@ -3,7 +3,7 @@
 //! Other writers (JavaScript clients of Automerge) may write text as Text objects and arrays as List objects; both are read.
 //! What cannot be understood is passed over rather than refused: a replica must be able to read whatever it merged.
 
-use automerge::{AutomergeError, ObjId, ObjType, ScalarValueRef, Value as DocumentValue, ValueRef};
+use automerge::{AutomergeError, ObjId, ObjType, ScalarValue, ScalarValueRef, Value as DocumentValue, ValueRef};
 use serde_json::{Map, Number, Value};
 
 use crate::document::SEPARATOR;
@@ -82,6 +82,45 @@ fn place_field(object: &mut Map<String, Value>, path: &str, value: Value) {
     object.insert(last.clone(), value);
 }
 
+/// A leaf's value as a scalar that reads as the same: what our own writers would have written.
+pub(crate) fn flat(document: View<'_>, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<ScalarValue> {
+    match value {
+        ValueRef::Scalar(value) => owned(value),
+        ValueRef::Object(kind) => object(document, *kind, &id(), DEPTH_MAX).map(|value| leaves::scalar(&value)),
+    }
+}
+
+/// As [`flat`], for the other form in which Automerge gives values.
+pub(crate) fn flat_value(document: View<'_>, value: &DocumentValue<'_>, id: &ObjId) -> Option<ScalarValue> {
+    match value {
+        DocumentValue::Scalar(value) => plain(value.as_ref().clone()),
+        DocumentValue::Object(kind) => object(document, *kind, id, DEPTH_MAX).map(|value| leaves::scalar(&value)),
+    }
+}
+
+fn owned(value: &ScalarValueRef<'_>) -> Option<ScalarValue> {
+    Some(match value {
+        ScalarValueRef::Str(text) => ScalarValue::Str(text.as_ref().into()),
+        ScalarValueRef::Int(number) | ScalarValueRef::Counter(number) => ScalarValue::Int(*number),
+        ScalarValueRef::Timestamp(number) => ScalarValue::Timestamp(*number),
+        ScalarValueRef::Uint(number) => ScalarValue::Uint(*number),
+        ScalarValueRef::F64(number) => ScalarValue::F64(*number),
+        ScalarValueRef::Boolean(value) => ScalarValue::Boolean(*value),
+        ScalarValueRef::Null => ScalarValue::Null,
+        ScalarValueRef::Bytes(bytes) => ScalarValue::Bytes(bytes.to_vec()),
+        ScalarValueRef::Unknown { .. } => return None,
+    })
+}
+
+/// Counters count on within one document only.
+fn plain(value: ScalarValue) -> Option<ScalarValue> {
+    match value {
+        ScalarValue::Counter(counter) => Some(ScalarValue::Int(i64::from(&counter))),
+        ScalarValue::Unknown { .. } => None,
+        other => Some(other),
+    }
+}
+
 fn leaf(document: View<'_>, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
     match value {
         ValueRef::Scalar(value) => scalar(value),
@@ -127,15 +166,15 @@ fn nested(document: View<'_>, value: &DocumentValue<'_>, id: &ObjId, levels: usi
     match value {
         DocumentValue::Object(kind) => object(document, *kind, id, levels),
         DocumentValue::Scalar(value) => match value.as_ref() {
-            automerge::ScalarValue::Str(text) => Some(Value::String(text.to_string())),
-            automerge::ScalarValue::Int(number) | automerge::ScalarValue::Timestamp(number) => Some((*number).into()),
-            automerge::ScalarValue::Uint(number) => Some((*number).into()),
-            automerge::ScalarValue::F64(number) => Some(Number::from_f64(*number).map_or(Value::Null, Value::Number)),
-            automerge::ScalarValue::Boolean(value) => Some((*value).into()),
-            automerge::ScalarValue::Null => Some(Value::Null),
-            automerge::ScalarValue::Bytes(json) => serde_json::from_slice(json).ok(),
-            automerge::ScalarValue::Counter(counter) => Some(i64::from(counter).into()),
-            automerge::ScalarValue::Unknown { .. } => None,
+            ScalarValue::Str(text) => Some(Value::String(text.to_string())),
+            ScalarValue::Int(number) | ScalarValue::Timestamp(number) => Some((*number).into()),
+            ScalarValue::Uint(number) => Some((*number).into()),
+            ScalarValue::F64(number) => Some(Number::from_f64(*number).map_or(Value::Null, Value::Number)),
+            ScalarValue::Boolean(value) => Some((*value).into()),
+            ScalarValue::Null => Some(Value::Null),
+            ScalarValue::Bytes(json) => serde_json::from_slice(json).ok(),
+            ScalarValue::Counter(counter) => Some(i64::from(counter).into()),
+            ScalarValue::Unknown { .. } => None,
         },
     }
 }

@@ -5,21 +5,24 @@
 //! nothing unacknowledged is ever seen. Reads come from the store's tables; only those of the past load documents.
 
 mod documents;
+mod epochs;
 mod history;
 pub(crate) mod live;
 mod merge;
 mod project;
+mod purge;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use automerge::transaction::CommitOptions;
-use automerge::{ActorId, ObjId};
+use automerge::transaction::{CommitOptions, Transaction};
+use automerge::{ActorId, Automerge, ObjId};
 use redb::ReadableTable;
 
-use crate::document::{DocumentId, SHARDS, Slot};
+use crate::document::{self, Slot};
+use crate::epoch::Epoch;
 use crate::error::{OpenError, ReadError, StoreError, WriteError};
 use crate::record::{ProjectName, Record, RecordKey};
 use crate::settings::{self, Settings};
@@ -28,10 +31,12 @@ use crate::version::Version;
 use crate::view::View;
 use crate::{leaves, materialise};
 
-use documents::{Documents, Loaded};
+use documents::{At, Documents, Loaded};
+pub use epochs::{CutReport, ErasedRecord, Found};
 pub use history::{Past, VersionInfo};
 use project::ProjectRow;
 pub(crate) use project::heads_bytes;
+pub use purge::PurgeReport;
 
 /// Milliseconds since the Unix epoch. Brought by the caller: a replica has no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -117,7 +122,7 @@ struct Inner {
 }
 
 /// Records touched by a write: their keys, by document.
-type Touched = BTreeMap<Slot, BTreeSet<RecordKey>>;
+type Touched = BTreeMap<(Epoch, Slot), BTreeSet<RecordKey>>;
 
 impl Replica {
     /// Opens the replica in a folder, making it when it is not there.
@@ -223,7 +228,8 @@ impl Replica {
         }
         let mut touched = Touched::new();
         if description.is_some() || settings.is_some() {
-            let loaded = documents.get(self.store(), project, Slot::Catalog)?;
+            let epoch = before.epoch;
+            let loaded = documents.get(self.store(), At { project, epoch, slot: Slot::Catalog })?;
             loaded.edit(now, |transaction, map| {
                 if let Some(description) = description {
                     settings::write_description(transaction, map, description)?;
@@ -233,7 +239,7 @@ impl Replica {
                 }
                 Ok(())
             })?;
-            touched.insert(Slot::Catalog, BTreeSet::new());
+            touched.insert((before.epoch, Slot::Catalog), BTreeSet::new());
         }
         self.store_changes(&mut documents, project, &touched, existing.unwrap_or_default(), now)?;
         Ok(created)
@@ -308,14 +314,11 @@ impl Replica {
         for (index, record) in records.iter().enumerate() {
             record.check().map_err(|reason| WriteError::Record { index, key: record.key.to_string(), reason })?;
         }
-        let by_key: BTreeMap<&RecordKey, &Record> = records.iter().map(|record| (&record.key, record)).collect();
-        let mut by_slot: BTreeMap<Slot, Vec<&Record>> = BTreeMap::new();
-        for record in by_key.into_values() {
-            by_slot.entry(Slot::of(&record.key)).or_default().push(record);
-        }
-        self.edit_records(project, now, &by_slot, |transaction, map, record| {
-            Ok(leaves::put(transaction, map, record)?.then(|| record.key.clone()))
-        })
+        let by_key: BTreeMap<&RecordKey, Option<&Record>> =
+            records.iter().map(|record| (&record.key, Some(record))).collect();
+        let mut documents = self.documents();
+        self.settle(&mut documents, project, by_key.keys().copied(), now)?;
+        self.edit_records(&mut documents, project, now, &by_key)
     }
 
     /// Deletes records; keys that are not there are passed over. All or none; on disk when this returns.
@@ -323,31 +326,38 @@ impl Replica {
     /// # Errors
     /// [`WriteError`]; nothing was written then.
     pub fn delete(&self, project: &ProjectName, keys: &[RecordKey], now: Timestamp) -> Result<Commit, WriteError> {
-        let mut by_slot: BTreeMap<Slot, Vec<&RecordKey>> = BTreeMap::new();
-        for key in keys.iter().collect::<BTreeSet<_>>() {
-            by_slot.entry(Slot::of(key)).or_default().push(key);
-        }
-        self.edit_records(project, now, &by_slot, |transaction, map, key| {
-            Ok(leaves::delete(transaction, map, key)?.then(|| (*key).clone()))
-        })
+        let by_key: BTreeMap<&RecordKey, Option<&Record>> = keys.iter().map(|key| (key, None)).collect();
+        self.edit_records(&mut self.documents(), project, now, &by_key)
     }
 
-    fn edit_records<T>(
+    /// Publishes records, and deletes those of the keys that have none.
+    fn edit_records(
         &self,
+        documents: &mut Documents,
         project: &ProjectName,
         now: Timestamp,
-        by_slot: &BTreeMap<Slot, Vec<T>>,
-        edit: impl Fn(&mut automerge::transaction::Transaction<'_>, &ObjId, &T) -> Result<Option<RecordKey>, WriteError>,
+        by_key: &BTreeMap<&RecordKey, Option<&Record>>,
     ) -> Result<Commit, WriteError> {
-        let mut documents = self.documents();
         let row = self.known_row(project)?;
+        let epoch = row.epoch;
+        let mut by_slot: BTreeMap<Slot, Vec<(&RecordKey, Option<&Record>)>> = BTreeMap::new();
+        for (key, record) in by_key {
+            by_slot.entry(epoch.slot_of(key)).or_default().push((key, *record));
+        }
         let mut touched = Touched::new();
         for (slot, items) in by_slot {
-            let outcome = documents.get(self.store(), project, *slot).map_err(WriteError::from).and_then(|loaded| {
+            let at = At { project, epoch, slot };
+            let outcome = documents.get(self.store(), at).map_err(WriteError::from).and_then(|loaded| {
                 loaded.edit(now, |transaction, map| {
                     let mut keys = BTreeSet::new();
-                    for item in items {
-                        keys.extend(edit(transaction, map, item)?);
+                    for (key, record) in items {
+                        let changed = match record {
+                            Some(record) => leaves::put(transaction, map, record)?,
+                            None => leaves::delete(transaction, map, key)?,
+                        };
+                        if changed {
+                            keys.insert(key.clone());
+                        }
                     }
                     Ok(keys)
                 })
@@ -355,10 +365,11 @@ impl Replica {
             match outcome {
                 Ok(keys) if keys.is_empty() => {}
                 Ok(keys) => {
-                    touched.insert(*slot, keys);
+                    touched.insert((epoch, slot), keys);
                 }
                 Err(error) => {
-                    documents.forget(project, touched.keys().copied().chain([*slot]));
+                    let edited = touched.keys().map(|(epoch, slot)| epoch.document_id(project, *slot));
+                    documents.forget(edited.chain([at.id()]));
                     return Err(error);
                 }
             }
@@ -366,7 +377,7 @@ impl Replica {
         if touched.is_empty() {
             return Ok(Commit { sequence: row.sequence, changed: 0, version: row.version()? });
         }
-        let (row, changed) = self.store_changes(&mut documents, project, &touched, row, now)?;
+        let (row, changed) = self.store_changes(documents, project, &touched, row, now)?;
         Ok(Commit { sequence: row.sequence, changed, version: row.version()? })
     }
 
@@ -384,8 +395,10 @@ impl Replica {
         let mut row = row;
         let mut records = Vec::new();
         let mut chunks = Vec::new();
-        for (&slot, keys) in touched {
-            let loaded = documents.get(self.store(), project, slot)?;
+        let mut stale = Vec::new();
+        for (&(epoch, slot), keys) in touched {
+            let at = At { project, epoch, slot };
+            let loaded = documents.get(self.store(), at)?;
             let map = loaded.map.clone();
             for key in keys {
                 let record = materialise::record(View::now(&loaded.document), &map, key)?;
@@ -394,25 +407,35 @@ impl Replica {
             if slot == Slot::Catalog {
                 row.description = settings::description(&loaded.document, &map);
                 row.settings = settings::catalog_settings(&loaded.document, &map);
+                stale.extend(epochs::learn(project, &loaded.document, &mut row));
             }
-            row.set_heads(slot, &loaded.document.get_heads());
-            chunks.push((DocumentId::derive(project, slot), loaded.unsaved()));
+            row.set_heads(epoch, slot, &loaded.document.get_heads());
+            chunks.push(loaded.unsaved(at.id()));
         }
+        // The history is that of the documents that are read from.
+        let own = touched.keys().filter(|(epoch, slot)| *slot == Slot::Catalog || *epoch == row.epoch);
+        let own: Vec<Slot> = own.map(|(_, slot)| *slot).collect();
         let outcome = self.note(self.store().write(|transaction| {
             documents::write_chunks(transaction, &chunks)?;
+            for id in &stale {
+                documents::remove(transaction, *id)?;
+            }
             let changed = project::write_records(transaction, project, &records, &mut row)?;
             transaction.open_table(PROJECTS)?.insert(project.as_str(), row.encode()?.as_slice())?;
-            history::write_commit(transaction, project, &row, touched.keys().copied(), time)?;
+            if !own.is_empty() || touched.is_empty() {
+                history::write_commit(transaction, project, &row, own.iter().copied(), time)?;
+            }
             Ok(changed)
         }));
         match outcome {
             Ok(changed) => {
-                documents.saved(project, touched.keys().copied(), &chunks);
+                documents.saved(&chunks);
+                documents.forget(stale);
                 self.inner.watchers.tell(project);
                 Ok((row, changed))
             }
             Err(error) => {
-                documents.forget(project, touched.keys().copied());
+                documents.forget(chunks.iter().map(|chunk| chunk.id));
                 Err(error.into())
             }
         }
@@ -531,9 +554,10 @@ impl Replica {
         let row = self.known_row(project)?;
         let mut report = VerifyReport { records: 0, differing: Vec::new() };
         let mut seen = BTreeSet::new();
-        for slot in Slot::all().skip(1) {
-            let loaded = documents.get(self.store(), project, slot)?;
-            for key in documents::keys(&loaded.document, &loaded.map).into_iter().filter(|key| Slot::of(key) == slot) {
+        for slot in row.epoch.slots().skip(1) {
+            let loaded = documents.get(self.store(), At { project, epoch: row.epoch, slot })?;
+            let keys = document::keys(&loaded.document, &loaded.map);
+            for key in keys.into_iter().filter(|key| row.epoch.slot_of(key) == slot) {
                 let said = materialise::record(View::now(&loaded.document), &loaded.map, &key)
                     .map_err(|error| StoreError::Damaged(error.to_string()))?;
                 report.records += u64::from(said.is_some());
@@ -556,14 +580,11 @@ impl Replica {
 /// What the names of notes begin with in the store.
 const NOTE: &str = "note/";
 
-/// Number of heads entries that a project's row has.
-pub(crate) const SLOTS: usize = SHARDS + 1;
-
 impl Loaded {
     fn edit<T>(
         &mut self,
         now: Timestamp,
-        edit: impl FnOnce(&mut automerge::transaction::Transaction<'_>, &ObjId) -> Result<T, WriteError>,
+        edit: impl FnOnce(&mut Transaction<'_>, &ObjId) -> Result<T, WriteError>,
     ) -> Result<T, WriteError> {
         let mut transaction = self.document.transaction();
         let outcome = edit(&mut transaction, &self.map);
@@ -577,27 +598,28 @@ impl Loaded {
         }
         outcome
     }
-
-    /// Changes since the document was last written.
-    fn unsaved(&self) -> Vec<u8> {
-        self.document.save_after(&self.saved_heads)
-    }
 }
 
 impl Replica {
+    #[doc(hidden)]
+    pub fn document_for_tests(&self, project: &ProjectName, epoch: &Epoch, slot: Slot) -> Result<Automerge, ReadError> {
+        let at = At { project, epoch: *epoch, slot };
+        Ok(self.store().read(|transaction| Ok(documents::read(transaction, at)?.document))?)
+    }
+
     #[doc(hidden)]
     pub fn edit_document_for_tests(
         &self,
         project: &ProjectName,
         key: &RecordKey,
-        edit: impl FnOnce(&mut automerge::transaction::Transaction<'_>, &ObjId) -> Result<(), automerge::AutomergeError>,
+        edit: impl FnOnce(&mut Transaction<'_>, &ObjId) -> Result<(), automerge::AutomergeError>,
     ) -> Result<(), WriteError> {
         let mut documents = self.documents();
         let row = self.known_row(project)?;
-        let slot = Slot::of(key);
-        let loaded = documents.get(self.store(), project, slot)?;
+        let (epoch, slot) = (row.epoch, row.epoch.slot_of(key));
+        let loaded = documents.get(self.store(), At { project, epoch, slot })?;
         loaded.edit(Timestamp(0), |transaction, map| Ok(edit(transaction, map)?))?;
-        let touched = Touched::from([(slot, BTreeSet::from([key.clone()]))]);
+        let touched = Touched::from([((epoch, slot), BTreeSet::from([key.clone()]))]);
         self.store_changes(&mut documents, project, &touched, row, Timestamp(0))?;
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_bytes::ByteBuf;
 
+use crate::epoch::Epoch;
 use crate::error::ExchangeError;
 use crate::exchange::Body;
 use crate::record::ProjectName;
@@ -37,6 +38,10 @@ pub struct Session {
     project: ProjectName,
     next: Option<Body>,
     started: bool,
+    /// The epoch whose shards are talked about.
+    epoch: Epoch,
+    /// The newest epoch that the other side knows, and whether it waits for documents of it; none before its first answer.
+    theirs: Option<(Epoch, bool)>,
     idle: u32,
     summary: SessionSummary,
 }
@@ -45,7 +50,8 @@ impl Replica {
     /// Begins to synchronise a project, which need not exist here yet.
     pub fn session(&self, project: &ProjectName) -> Session {
         let (replica, project) = (self.clone(), project.clone());
-        Session { replica, project, next: None, started: false, idle: 0, summary: SessionSummary::default() }
+        let (epoch, theirs, summary) = (Epoch::FIRST, None, SessionSummary::default());
+        Session { replica, project, next: None, started: false, epoch, theirs, idle: 0, summary }
     }
 }
 
@@ -57,7 +63,8 @@ impl Session {
     pub fn next_request(&mut self) -> Result<Option<Vec<u8>>, ExchangeError> {
         if !self.started {
             self.started = true;
-            self.next = Some(self.replica.opening(&self.project)?);
+            self.epoch = self.replica.epochs_of(&self.project)?.1;
+            self.next = Some(self.replica.opening(&self.project, self.epoch)?);
         }
         let Some(body) = self.next.take() else { return Ok(None) };
         if self.summary.rounds >= ROUNDS_MAX || self.idle > IDLE_ROUNDS_MAX {
@@ -77,20 +84,51 @@ impl Session {
     pub fn handle_response(&mut self, response: &[u8]) -> Result<(), ExchangeError> {
         let answer = Body::decode(response)?;
         self.summary.bytes_received += response.len() as u64;
-        let (mut body, arrived) = self.replica.merge(&self.project, &answer)?;
+        let theirs = (answer.epoch()?, answer.waiting);
+        let (here, newest) = self.replica.epochs_of(&self.project)?;
+        // Shards of the epoch that was asked about, or the catalog alone.
+        let mut said = answer;
+        said.name_epoch(self.epoch);
+        let (mut body, arrived) = self.replica.merge(&self.project, &said)?;
         self.summary.changes_received += arrived;
-        let moved = arrived > 0 || changes_in(&answer) > 0 || changes_in(&body) > 0;
+        let after = self.replica.epochs_of(&self.project)?;
+        let moved = arrived > 0 || changes_in(&said) > 0 || changes_in(&body) > 0 || after != (here, newest);
         self.idle = if moved { 0 } else { self.idle + 1 };
+        if after != (here, newest) || self.has_moved(theirs) {
+            self.theirs = Some(theirs);
+            return self.open(after.1);
+        }
+        self.theirs = Some(theirs);
         // Documents about which heads were told only, for want of room or of anything to say: ask again where they differ.
-        let opening = self.replica.opening(&self.project)?;
+        let opening = self.replica.opening(&self.project, self.epoch)?;
         let spoken = |document: &[u8]| body.messages.iter().any(|message| message.document.as_ref() == document);
-        let told = answer.heads.iter().chain(&body.heads).map(|told| &told.document);
+        let told = said.heads.iter().chain(&body.heads).map(|told| &told.document);
         let quiet: BTreeSet<&ByteBuf> = told.filter(|document| !spoken(document)).collect();
         let ours = opening.heads.into_iter().filter(|ours| quiet.contains(&ours.document));
-        let again = ours.filter(|ours| declared_heads(&answer, &ours.document).as_ref() != Some(&ours.heads)).collect();
+        let again = ours.filter(|ours| declared_heads(&said, &ours.document).as_ref() != Some(&ours.heads)).collect();
         body.heads = again;
         let finished = body.heads.is_empty() && body.messages.is_empty();
         self.next = (!finished).then_some(body);
+        // The newest epoch does not arrive whole from there: what is written meanwhile goes on in the one before.
+        if finished && self.epoch != after.0 {
+            return self.open(after.0);
+        }
+        Ok(())
+    }
+
+    /// Whether the other side has come to where it can take what it passed over before.
+    fn has_moved(&self, theirs: (Epoch, bool)) -> bool {
+        match self.theirs {
+            Some(before) => before != theirs,
+            // What was asked first was about an epoch that it did not know.
+            None => false,
+        }
+    }
+
+    /// Begins anew, about an epoch.
+    fn open(&mut self, epoch: Epoch) -> Result<(), ExchangeError> {
+        self.epoch = epoch;
+        self.next = Some(self.replica.opening(&self.project, epoch)?);
         Ok(())
     }
 

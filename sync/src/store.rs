@@ -3,6 +3,8 @@
 //! After a failed write the database is closed and opened again before it is used: redb refuses further work on a handle
 //! that saw an I/O error, and opening recovers the last committed state.
 
+mod rewrite;
+
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
 use std::sync::{RwLock, RwLockReadGuard};
@@ -46,6 +48,8 @@ pub type BackendFactory = Box<dyn Fn() -> Result<Database, redb::DatabaseError> 
 /// An open store.
 pub struct StoreFile {
     path: PathBuf,
+    /// The database's file; none over a backend of the caller's.
+    file: Option<PathBuf>,
     open: BackendFactory,
     database: RwLock<Option<Database>>,
 }
@@ -69,14 +73,10 @@ impl StoreFile {
             return Err(OpenError::Damaged { path, reason: "the file is gone or empty".to_owned() });
         }
         let file = path.clone();
-        let store = StoreFile::open_with(
-            &path,
-            Box::new(move || {
-                let mut builder = Database::builder();
-                builder.set_cache_size(CACHE_BYTES);
-                builder.create(&file)
-            }),
-        )?;
+        let mut store = StoreFile::open_with(&path, Box::new(move || builder().create(&file)))?;
+        // The folder is ours from here on.
+        rewrite::clean(&path).map_err(io)?;
+        store.file = Some(path);
         if !marker.exists() {
             write_durably(&marker, b"This folder is a Skerry replica. Its data is in store.redb.\n").map_err(io)?;
             sync_dir(dir).map_err(io)?;
@@ -87,7 +87,7 @@ impl StoreFile {
     /// Opens a store through a factory; `path` is for messages.
     pub(crate) fn open_with(path: &Path, open: BackendFactory) -> Result<StoreFile, OpenError> {
         let database = open_guarded(path, &open)?;
-        let store = StoreFile { path: path.to_owned(), open, database: RwLock::new(Some(database)) };
+        let store = StoreFile { path: path.to_owned(), file: None, open, database: RwLock::new(Some(database)) };
         let found = store.prepare().map_err(|error| store.refusal(error))?;
         if found > FORMAT {
             return Err(OpenError::FormatTooNew { path: path.to_owned(), found, known: FORMAT });
@@ -194,6 +194,12 @@ impl StoreFile {
             Err(error) => tracing::error!(%error, "the store does not open again yet"),
         }
     }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
 
 impl Drop for StoreFile {

@@ -17,6 +17,13 @@ fn cache_key(model: &str, text: &str) -> [u8; 16] {
     key
 }
 
+/// The names in the cache of what belongs to a text by a model: its chunks' vectors, and where it is cut. For
+/// [`Replica::purge`], which keeps what is named.
+pub fn vector_keys(model: &str, cutter: &str, text: &str, chunks: &[&str]) -> Vec<[u8; 16]> {
+    let vectors = chunks.iter().map(|chunk| cache_key(model, chunk));
+    vectors.chain([cache_key(model, text), spans_key(cutter, text)]).collect()
+}
+
 impl Replica {
     /// The vectors of texts by a model, as far as they are cached.
     ///

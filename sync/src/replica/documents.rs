@@ -1,13 +1,15 @@
 //! Documents in memory, and their chunks in the store.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use automerge::{ActorId, Automerge, ChangeHash, ObjId, ReadDoc};
+use automerge::{ActorId, Automerge, ChangeHash, ObjId};
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 
-use crate::document::{self, DocumentId, SEPARATOR, Slot};
+use crate::document::{self, DocumentId, Slot};
+use crate::epoch::Epoch;
 use crate::error::StoreError;
-use crate::record::{ProjectName, RecordKey};
+use crate::guard::guarded;
+use crate::record::ProjectName;
 use crate::store::{CHUNKS, StoreFile};
 
 /// Bytes of saved documents kept in memory. A document in memory takes about 20 times its saved size.
@@ -25,14 +27,39 @@ pub(crate) struct Loaded {
     /// What is on disk.
     pub(crate) saved_heads: Vec<ChangeHash>,
     saved_bytes: usize,
+    /// Chunks that it consists of on disk.
+    chunks: u32,
     used: u64,
+}
+
+/// What is to be written of a document.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    pub(crate) id: DocumentId,
+    pub(crate) bytes: Vec<u8>,
+    /// True for a whole document, which takes the place of all chunks before it.
+    pub(crate) whole: bool,
+}
+
+/// Which document: its project, epoch and slot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub(crate) project: &'a ProjectName,
+    pub(crate) epoch: Epoch,
+    pub(crate) slot: Slot,
+}
+
+impl At<'_> {
+    pub(crate) fn id(&self) -> DocumentId {
+        self.epoch.document_id(self.project, self.slot)
+    }
 }
 
 /// The documents in memory: the ones used last, within a budget.
 #[derive(Debug)]
 pub(crate) struct Documents {
     actor: ActorId,
-    loaded: BTreeMap<(ProjectName, Slot), Loaded>,
+    loaded: BTreeMap<DocumentId, Loaded>,
     clock: u64,
 }
 
@@ -42,108 +69,109 @@ impl Documents {
     }
 
     /// The document, read from the store if it is not in memory; its genesis alone if it is nowhere.
-    pub(crate) fn get(
-        &mut self,
-        store: &StoreFile,
-        project: &ProjectName,
-        slot: Slot,
-    ) -> Result<&mut Loaded, StoreError> {
+    pub(crate) fn get(&mut self, store: &StoreFile, at: At<'_>) -> Result<&mut Loaded, StoreError> {
         self.clock += 1;
-        let name = (project.clone(), slot);
-        if !self.loaded.contains_key(&name) {
-            let loaded = load(store, project, slot, &self.actor)?;
-            self.loaded.insert(name.clone(), loaded);
+        let id = at.id();
+        if !self.loaded.contains_key(&id) {
+            let mut loaded = store.read(|transaction| read(transaction, at))?;
+            loaded.document.set_actor(self.actor.clone());
+            self.loaded.insert(id, loaded);
         }
-        let loaded = self.loaded.get_mut(&name).ok_or_else(|| StoreError::Failed("a document vanished".to_owned()))?;
+        let loaded = self.loaded.get_mut(&id).ok_or_else(|| StoreError::Failed("a document vanished".to_owned()))?;
         loaded.used = self.clock;
         Ok(loaded)
     }
 
     /// Drops documents, with whatever was not written.
-    pub(crate) fn forget(&mut self, project: &ProjectName, slots: impl IntoIterator<Item = Slot>) {
-        for slot in slots {
-            self.loaded.remove(&(project.clone(), slot));
+    pub(crate) fn forget(&mut self, documents: impl IntoIterator<Item = DocumentId>) {
+        for id in documents {
+            self.loaded.remove(&id);
         }
     }
 
     /// Notes that documents are on disk as they are, then drops those used longest ago until the rest fits the budget.
-    pub(crate) fn saved(
-        &mut self,
-        project: &ProjectName,
-        slots: impl IntoIterator<Item = Slot>,
-        chunks: &[(DocumentId, Vec<u8>)],
-    ) {
-        for (slot, (_, chunk)) in slots.into_iter().zip(chunks) {
-            if let Some(loaded) = self.loaded.get_mut(&(project.clone(), slot)) {
+    pub(crate) fn saved(&mut self, chunks: &[Chunk]) {
+        for chunk in chunks {
+            if let Some(loaded) = self.loaded.get_mut(&chunk.id) {
                 loaded.saved_heads = loaded.document.get_heads();
-                loaded.saved_bytes += chunk.len();
+                if chunk.whole {
+                    (loaded.saved_bytes, loaded.chunks) = (0, 0);
+                }
+                loaded.saved_bytes += chunk.bytes.len();
+                loaded.chunks += u32::from(!chunk.bytes.is_empty());
             }
         }
         let mut bytes: usize = self.loaded.values().map(|loaded| loaded.saved_bytes).sum();
-        let mut by_use: Vec<_> = self.loaded.iter().map(|(name, loaded)| (loaded.used, name.clone())).collect();
+        let mut by_use: Vec<_> = self.loaded.iter().map(|(id, loaded)| (loaded.used, *id)).collect();
         by_use.sort_unstable();
-        for (_, name) in by_use {
+        for (_, id) in by_use {
             if bytes <= SAVED_BYTES_MAX {
                 break;
             }
-            bytes -= self.loaded.remove(&name).map_or(0, |loaded| loaded.saved_bytes);
+            bytes -= self.loaded.remove(&id).map_or(0, |loaded| loaded.saved_bytes);
         }
     }
 }
 
-fn load(store: &StoreFile, project: &ProjectName, slot: Slot, actor: &ActorId) -> Result<Loaded, StoreError> {
-    let mut loaded = store.read(|transaction| read(transaction, project, slot))?;
-    loaded.document.set_actor(actor.clone());
-    Ok(loaded)
+impl Loaded {
+    /// What is new in it since it was last written. When it consists of many chunks, the whole of it, provided that what is
+    /// saved can be loaded again.
+    pub(crate) fn unsaved(&self, id: DocumentId) -> Chunk {
+        if self.chunks >= CHUNKS_MAX
+            && let Some(bytes) = snapshot(&self.document)
+        {
+            return Chunk { id, bytes, whole: true };
+        }
+        Chunk { id, bytes: self.document.save_after(&self.saved_heads), whole: false }
+    }
+}
+
+/// A whole document, when it comes back as it is. Changes of other writers may be such that Automerge takes them one by one
+/// and does not load what it saves of them.
+fn snapshot(document: &Automerge) -> Option<Vec<u8>> {
+    let outcome = guarded(|| {
+        let bytes = document.save();
+        let loaded = Automerge::load(&bytes).ok()?;
+        (loaded.get_heads() == document.get_heads()).then_some(bytes)
+    });
+    outcome.ok().flatten()
 }
 
 /// The document as it is on disk, its genesis alone if it is not there. Its actor is that of the genesis: whoever writes
 /// sets another.
-pub(crate) fn read(transaction: &ReadTransaction, project: &ProjectName, slot: Slot) -> Result<Loaded, StoreError> {
-    let damaged = |reason: String| StoreError::Damaged(format!("document {slot:?} of {project}: {reason}"));
-    let id = DocumentId::derive(project, slot).0;
-    let mut document = document::genesis(project, slot).map_err(|error| damaged(error.to_string()))?;
-    let mut saved_bytes = 0;
+pub(crate) fn read(transaction: &ReadTransaction, at: At<'_>) -> Result<Loaded, StoreError> {
+    let damaged = |reason: String| StoreError::Damaged(format!("document {:?} of {}: {reason}", at.slot, at.project));
+    let id = at.id().0;
+    let mut document = at.epoch.genesis(at.project, at.slot).map_err(|error| damaged(error.to_string()))?;
+    let (mut saved_bytes, mut chunks) = (0, 0);
     for entry in transaction.open_table(CHUNKS)?.range((id, 0)..=(id, u32::MAX))? {
         let (_, chunk) = entry?;
         saved_bytes += chunk.value().len();
+        chunks += 1;
         document.load_incremental(chunk.value()).map_err(|error| damaged(error.to_string()))?;
     }
-    let map = document::leaves_map(&document, slot).ok_or_else(|| damaged("it has no map of leaves".to_owned()))?;
+    let map = document::leaves_map(&document, at.slot).ok_or_else(|| damaged("it has no map of leaves".to_owned()))?;
     let saved_heads = document.get_heads();
-    Ok(Loaded { document, map, saved_heads, saved_bytes, used: 0 })
+    Ok(Loaded { document, map, saved_heads, saved_bytes, chunks, used: 0 })
 }
 
-/// Appends a chunk to each document; when a document has many, they become one.
-pub(crate) fn write_chunks(transaction: &WriteTransaction, chunks: &[(DocumentId, Vec<u8>)]) -> Result<(), StoreError> {
-    let mut table = transaction.open_table(CHUNKS)?;
-    for (id, chunk) in chunks.iter().filter(|(_, chunk)| !chunk.is_empty()) {
-        let last = table.range((id.0, 0)..=(id.0, u32::MAX))?.next_back().transpose()?.map(|(name, _)| name.value().1);
-        let number = last.map_or(0, |last| last + 1);
-        if number < CHUNKS_MAX {
-            table.insert((id.0, number), chunk.as_slice())?;
-            continue;
+/// Adds chunks to documents.
+pub(crate) fn write_chunks(transaction: &WriteTransaction, chunks: &[Chunk]) -> Result<(), StoreError> {
+    for chunk in chunks.iter().filter(|chunk| !chunk.bytes.is_empty()) {
+        if chunk.whole {
+            remove(transaction, chunk.id)?;
         }
-        let mut document = Automerge::new();
-        for entry in table.range((id.0, 0)..=(id.0, u32::MAX))? {
-            let (_, earlier) = entry?;
-            load_into(&mut document, earlier.value())?;
-        }
-        load_into(&mut document, chunk)?;
-        for number in 1..number {
-            table.remove((id.0, number))?;
-        }
-        table.insert((id.0, 0), document.save().as_slice())?;
+        let mut table = transaction.open_table(CHUNKS)?;
+        let range = (chunk.id.0, 0)..=(chunk.id.0, u32::MAX);
+        let last = table.range(range)?.next_back().transpose()?.map(|(name, _)| name.value().1);
+        table.insert((chunk.id.0, last.map_or(0, |last| last + 1)), chunk.bytes.as_slice())?;
     }
     Ok(())
 }
 
-fn load_into(document: &mut Automerge, chunk: &[u8]) -> Result<(), StoreError> {
-    document.load_incremental(chunk).map(drop).map_err(|error| StoreError::Damaged(error.to_string()))
-}
-
-/// The keys that a document has leaves for, deleted records included.
-pub(crate) fn keys(document: &Automerge, map: &ObjId) -> BTreeSet<RecordKey> {
-    let leaves = document.keys(map);
-    leaves.filter_map(|leaf| RecordKey::parse(leaf.split_once(SEPARATOR)?.0).ok()).collect()
+/// Removes a document.
+pub(crate) fn remove(transaction: &WriteTransaction, id: DocumentId) -> Result<(), StoreError> {
+    let mut table = transaction.open_table(CHUNKS)?;
+    table.retain_in((id.0, 0)..=(id.0, u32::MAX), |_, _| false)?;
+    Ok(())
 }

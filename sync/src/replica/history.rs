@@ -9,9 +9,11 @@ use std::collections::BTreeMap;
 use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde_bytes::ByteBuf;
 
+use super::documents::{self, At};
 use super::project::{self, ProjectRow};
-use super::{Replica, Timestamp, documents};
+use super::{Replica, Timestamp};
 use crate::document::Slot;
+use crate::epoch::Epoch;
 use crate::error::{ReadError, StoreError};
 use crate::materialise;
 use crate::record::{ProjectName, Record, RecordKey};
@@ -105,8 +107,9 @@ impl Replica {
                 .ok_or_else(|| StoreError::Damaged(format!("the commit {number} of {project} is missing")))?
                 .value();
             let mut changed = Vec::new();
-            for (slot, keys) in keys_since(transaction, project, sequence)? {
-                changed.extend(records_at(transaction, project, slot, number, keys)?);
+            let epoch = project::row(transaction, project)?.unwrap_or_default().epoch;
+            for (slot, keys) in keys_since(transaction, project, epoch, sequence)? {
+                changed.extend(records_at(transaction, At { project, epoch, slot }, number, keys)?);
             }
             changed.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             Ok(Ok(Past { sequence, changed }))
@@ -118,6 +121,7 @@ impl Replica {
 fn keys_since(
     transaction: &ReadTransaction,
     project: &ProjectName,
+    epoch: Epoch,
     sequence: u64,
 ) -> Result<BTreeMap<Slot, Vec<RecordKey>>, StoreError> {
     let feed = transaction.open_table(FEED)?;
@@ -125,7 +129,7 @@ fn keys_since(
     for entry in feed.range((project.as_str(), sequence.saturating_add(1))..=(project.as_str(), u64::MAX))? {
         let (_, key) = entry?;
         let key = RecordKey::parse(key.value()).map_err(|error| StoreError::Damaged(error.to_string()))?;
-        keys.entry(Slot::of(&key)).or_default().push(key);
+        keys.entry(epoch.slot_of(&key)).or_default().push(key);
     }
     Ok(keys)
 }
@@ -133,18 +137,18 @@ fn keys_since(
 /// Records of one document as they were after a commit.
 fn records_at(
     transaction: &ReadTransaction,
-    project: &ProjectName,
-    slot: Slot,
+    at: At<'_>,
     commit: u64,
     keys: Vec<RecordKey>,
 ) -> Result<Vec<(RecordKey, Option<Record>)>, StoreError> {
+    let At { project, slot, .. } = at;
     let damaged = |reason: String| StoreError::Damaged(format!("document {slot:?} of {project}: {reason}"));
     let heads = heads_at(&transaction.open_table(HISTORY)?, project, slot, commit)?;
     if heads.is_empty() {
         // Nothing but the genesis then.
         return Ok(keys.into_iter().map(|key| (key, None)).collect());
     }
-    let stored = documents::read(transaction, project, slot)?;
+    let stored = documents::read(transaction, at)?;
     let heads = project::heads(&heads)?;
     let view = View::at(&stored.document, &heads)
         .ok_or_else(|| damaged("it does not hold the changes that its history names".to_owned()))?;
@@ -198,6 +202,20 @@ pub(super) fn write_commit(
     Ok(())
 }
 
+/// Forgets a project's history; answers how many versions it had.
+pub(super) fn forget(transaction: &WriteTransaction, project: &ProjectName) -> Result<u64, StoreError> {
+    let name = project.as_str();
+    let mut commits = transaction.open_table(COMMITS)?;
+    let mut forgotten = 0;
+    commits.retain_in((name, 0)..=(name, u64::MAX), |_, _| {
+        forgotten += 1;
+        false
+    })?;
+    transaction.open_table(HISTORY)?.retain_in((name, 0, 0)..=(name, u16::MAX, u64::MAX), |_, _| false)?;
+    transaction.open_table(VERSIONS)?.retain_in((name, [0; 32])..=(name, [u8::MAX; 32]), |_, _| false)?;
+    Ok(forgotten)
+}
+
 /// Writes the heads of now down where the history does not end in them: the store was made, or last written to, by a program
 /// that kept no history. What came before is known as far as it was written down.
 pub(super) fn begin(store: &StoreFile) -> Result<(), StoreError> {
@@ -215,7 +233,7 @@ pub(super) fn begin(store: &StoreFile) -> Result<(), StoreError> {
                 None => false,
             };
             let mut slots = Vec::new();
-            for slot in Slot::all() {
+            for slot in row.epoch.slots() {
                 if heads_at(&history, &name, slot, u64::MAX)? != row.heads_bytes(slot) {
                     slots.push(slot);
                 }

@@ -5,10 +5,11 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::document::Slot;
+use crate::document::{SHARDS, Slot};
+use crate::epoch::Epoch;
 use crate::error::StoreError;
 use crate::record::{ProjectName, Record, RecordKey};
-use crate::replica::{ProjectInfo, SLOTS};
+use crate::replica::ProjectInfo;
 use crate::settings::Settings;
 use crate::store::{FEED, PROJECTS, RECORDS};
 use crate::version::Version;
@@ -26,6 +27,23 @@ pub(super) struct ProjectRow {
     /// Absent from rows that older programs wrote.
     #[serde(default)]
     pub(super) settings: Settings,
+    /// The epoch of its documents; absent: the first.
+    #[serde(default)]
+    pub(super) epoch: Epoch,
+    /// The newest epoch that the catalog names, while not all of its documents are here.
+    #[serde(default)]
+    pub(super) next: Option<Next>,
+    /// True when the catalog names erasures that the epoch does not have behind it.
+    #[serde(default)]
+    pub(super) unsettled: bool,
+}
+
+/// An epoch that is on its way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Next {
+    pub(super) epoch: Epoch,
+    /// As those of the row.
+    pub(super) heads: Vec<ByteBuf>,
 }
 
 impl ProjectRow {
@@ -43,11 +61,27 @@ impl ProjectRow {
         Ok(bytes)
     }
 
-    pub(super) fn set_heads(&mut self, slot: Slot, heads: &[ChangeHash]) {
-        self.heads.resize(SLOTS, ByteBuf::new());
-        if let Some(entry) = self.heads.get_mut(slot.index()) {
+    /// The epoch that is talked about with others: the newest that is known.
+    pub(super) fn newest(&self) -> Epoch {
+        self.next.as_ref().map_or(self.epoch, |next| next.epoch)
+    }
+
+    pub(super) fn set_heads(&mut self, epoch: Epoch, slot: Slot, heads: &[ChangeHash]) {
+        let entries = match &mut self.next {
+            Some(next) if next.epoch == epoch && slot != Slot::Catalog => &mut next.heads,
+            _ => &mut self.heads,
+        };
+        entries.resize(usize::from(epoch.shards).max(SHARDS) + 1, ByteBuf::new());
+        if let Some(entry) = entries.get_mut(slot.index()) {
             *entry = heads_bytes(heads);
         }
+    }
+
+    /// Forgets the heads of the shards: the documents are others now.
+    pub(super) fn enter(&mut self, epoch: Epoch) {
+        self.heads.truncate(1);
+        self.epoch = epoch;
+        self.next = None;
     }
 
     /// Heads of a document, sorted, one after another; none for a genesis alone.
@@ -55,8 +89,17 @@ impl ProjectRow {
         self.heads.get(slot.index()).cloned().unwrap_or_default()
     }
 
+    /// As [`ProjectRow::heads_bytes`], for a document of any epoch; none where nothing is known of it.
+    pub(super) fn heads_of(&self, epoch: Epoch, slot: Slot) -> ByteBuf {
+        if slot == Slot::Catalog || epoch == self.epoch {
+            return self.heads_bytes(slot);
+        }
+        let next = self.next.as_ref().filter(|next| next.epoch == epoch);
+        next.and_then(|next| next.heads.get(slot.index())).cloned().unwrap_or_default()
+    }
+
     pub(super) fn version(&self) -> Result<Version, StoreError> {
-        let shards = Slot::all().skip(1).map(|slot| heads(&self.heads_bytes(slot)));
+        let shards = self.epoch.slots().skip(1).map(|slot| heads(&self.heads_bytes(slot)));
         Ok(Version::new(shards.collect::<Result<_, _>>()?))
     }
 }

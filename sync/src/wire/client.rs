@@ -19,11 +19,12 @@ use automerge::sync::Message as SyncMessage;
 
 use super::message::{Message, PeerMetadata};
 use crate::document::Slot;
+use crate::epoch::Epoch;
 use crate::error::ReadError;
 use crate::guard::guarded;
 use crate::record::ProjectName;
 use crate::replica::Replica;
-use crate::replica::live::{self, Answer, Stance, Turn};
+use crate::replica::live::{self, Answer, LiveDocument, Stance, Turn};
 
 use backoff::Backoff;
 use known::Known;
@@ -109,6 +110,8 @@ enum Phase {
 /// A project that the client follows.
 #[derive(Debug, Default)]
 struct Followed {
+    /// The epoch that the documents are of.
+    epoch: Epoch,
     documents: BTreeMap<Slot, Document>,
     known: Known,
     /// The note of what is known is older than that.
@@ -254,15 +257,49 @@ impl Client {
         }
         self.phase = Phase::Connected { since: now, hub };
         let projects: Vec<ProjectName> = self.projects.keys().cloned().collect();
-        projects.iter().for_each(|project| self.begin(project));
+        for project in &projects {
+            if let Err(error) = self.renew(project) {
+                return self.give_up(now, unreadable(&error), effects);
+            }
+            self.begin(project);
+        }
         self.open_waiting(now, effects);
     }
 
-    /// Puts every document of a project in line to be talked about.
+    /// Puts every document of a project in line to be talked about. Of a later epoch than the first the hub learns from the
+    /// catalog: until it has that, it knows of no shards.
     fn begin(&mut self, project: &ProjectName) {
         let Some(followed) = self.projects.get(project) else { return };
+        let catalog = followed.documents.get(&Slot::Catalog);
+        let told = followed.epoch == Epoch::FIRST || catalog.is_some_and(|catalog| catalog.is_agreed());
         let silent = followed.documents.iter().filter(|(_, document)| matches!(document.talk, Talk::Silent));
-        self.waiting.extend(silent.map(|(slot, _)| (project.clone(), *slot)));
+        let slots = silent.map(|(slot, _)| *slot).filter(|slot| told || *slot == Slot::Catalog);
+        let new = slots.map(|slot| (project.clone(), slot)).filter(|name| !self.waiting.contains(name));
+        let new: Vec<_> = new.collect();
+        self.waiting.extend(new);
+    }
+
+    /// Goes over to the documents of another epoch, when the replica is in one or waits for one.
+    fn renew(&mut self, project: &ProjectName) -> Result<(), ReadError> {
+        let Some(followed) = self.projects.get_mut(project) else { return Ok(()) };
+        let (epoch, live) = self.replica.live_documents(project)?;
+        if epoch == followed.epoch {
+            return Ok(());
+        }
+        let mut documents = documents(project, epoch, live)?;
+        // The catalog is the same in every epoch.
+        if let Some(catalog) = followed.documents.remove(&Slot::Catalog) {
+            documents.insert(Slot::Catalog, catalog);
+        }
+        (followed.settled, followed.epoch) = (false, epoch);
+        let old = std::mem::replace(&mut followed.documents, documents);
+        old.values().for_each(|document| drop(self.names.remove(&document.name)));
+        let names = followed.documents.iter().map(|(slot, document)| (document.name.clone(), *slot));
+        self.names.extend(names.map(|(name, slot)| (name, (project.clone(), slot))));
+        let other = |(of, slot): &(ProjectName, Slot)| of != project || *slot == Slot::Catalog;
+        self.waiting.retain(other);
+        self.unanswered.retain(other);
+        Ok(())
     }
 
     /// Begins to talk about documents that wait for it, as many as may be open at once.
@@ -282,11 +319,12 @@ impl Client {
 
     /// Says which heads are here. Where the hub is known to lack something, it is sent at once.
     fn open(&mut self, now: Duration, project: &ProjectName, slots: &BTreeSet<Slot>, effects: &mut Vec<ClientEffect>) {
-        let documents = match self.replica.live_documents(project) {
-            Ok(documents) => documents,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
+        let (epoch, documents) = match self.replica.live_documents(project) {
+            Ok(live) => live,
+            Err(error) => return self.give_up(now, unreadable(&error), effects),
         };
-        let Some(followed) = self.projects.get_mut(project) else { return };
+        // Documents of another epoch are gone over to first.
+        let Some(followed) = self.projects.get_mut(project).filter(|followed| followed.epoch == epoch) else { return };
         let (mut turns, mut openings) = (Vec::new(), Vec::new());
         for live in documents.into_iter().filter(|live| slots.contains(&live.slot)) {
             let Some(document) = followed.documents.get_mut(&live.slot) else { continue };
@@ -352,10 +390,11 @@ impl Client {
 
     /// Takes turns: stores what was heard, sends the answers, remembers where each conversation is.
     fn converse(&mut self, now: Duration, project: &ProjectName, turns: Vec<Turn>, effects: &mut Vec<ClientEffect>) {
-        if turns.is_empty() {
+        let Some(epoch) = self.projects.get(project).map(|followed| followed.epoch).filter(|_| !turns.is_empty())
+        else {
             return;
-        }
-        let answers = match self.replica.converse(project, turns) {
+        };
+        let answers = match self.replica.converse(project, epoch, turns) {
             Ok(answers) => answers,
             Err(error) => {
                 let reason = format!("what the hub sent could not be stored here: {error}");
@@ -392,10 +431,11 @@ impl Client {
         if !self.is_connected() {
             return;
         }
-        let documents = match self.replica.live_documents(project) {
-            Ok(documents) => documents,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
+        let documents = match self.renew(project).and_then(|()| self.replica.live_documents(project)) {
+            Ok((_, documents)) => documents,
+            Err(error) => return self.give_up(now, unreadable(&error), effects),
         };
+        self.begin(project);
         let Some(followed) = self.projects.get_mut(project) else { return };
         let mut turns = Vec::new();
         for live in documents {
@@ -406,6 +446,7 @@ impl Client {
             }
         }
         self.converse(now, project, turns, effects);
+        self.open_waiting(now, effects);
     }
 
     /// Tells once when both sides have the same of a project.
@@ -451,29 +492,23 @@ impl Client {
         }
         let note = match self.replica.note_of(&Known::note_name(&self.hub, &project)) {
             Ok(note) => note,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
+            Err(error) => return self.give_up(now, unreadable(&error), effects),
         };
-        let documents = match self.documents_of(&project) {
+        let live = self.replica.live_documents(&project);
+        let documents = live.and_then(|(epoch, live)| Ok((epoch, documents(&project, epoch, live)?)));
+        let (epoch, documents) = match documents {
             Ok(documents) => documents,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
+            Err(error) => return self.give_up(now, unreadable(&error), effects),
         };
         for (slot, document) in &documents {
             self.names.insert(document.name.clone(), (project.clone(), *slot));
         }
         let known = note.map(|note| Known::from_note(&note)).unwrap_or_default();
-        self.projects.insert(project.clone(), Followed { documents, known, noted: true, ..Followed::default() });
+        self.projects.insert(project.clone(), Followed { epoch, documents, known, noted: true, ..Followed::default() });
         if self.is_connected() {
             self.begin(&project);
             self.open_waiting(now, effects);
         }
-    }
-
-    fn documents_of(&self, project: &ProjectName) -> Result<BTreeMap<Slot, Document>, ReadError> {
-        let documents = self.replica.live_documents(project)?.into_iter().map(|live| {
-            let genesis = live::genesis_heads(project, live.slot)?;
-            Ok((live.slot, Document::new(live.id, genesis)))
-        });
-        documents.collect()
     }
 
     fn unsubscribe(&mut self, project: &ProjectName) {
@@ -530,6 +565,22 @@ impl Client {
             }
         }
     }
+}
+
+fn documents(
+    project: &ProjectName,
+    epoch: Epoch,
+    live: Vec<LiveDocument>,
+) -> Result<BTreeMap<Slot, Document>, ReadError> {
+    let documents = live.into_iter().map(|live| {
+        let genesis = live::genesis_heads(project, epoch, live.slot)?;
+        Ok((live.slot, Document::new(live.id, genesis)))
+    });
+    documents.collect()
+}
+
+fn unreadable(error: &ReadError) -> String {
+    format!("the replica cannot be read: {error}")
 }
 
 fn decode(data: &[u8]) -> Result<SyncMessage, String> {

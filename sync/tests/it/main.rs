@@ -4,6 +4,7 @@
 mod client;
 mod convergence;
 mod core_hub;
+mod epochs;
 mod exchange;
 mod faults;
 mod foreign;
@@ -12,6 +13,7 @@ mod history;
 mod hub;
 mod peer;
 mod records;
+mod retire;
 mod settings;
 mod small_hub;
 

@@ -92,7 +92,8 @@ impl Client {
 
     fn project_status(&mut self, name: ProjectName) -> Result<ProjectSync, ReadError> {
         let connected = self.is_connected();
-        let live = self.replica.live_documents(&name)?;
+        self.renew(&name)?;
+        let (epoch, live) = self.replica.live_documents(&name)?;
         let mut status = ProjectSync {
             agreement: Agreement::Apart,
             records_unsent: 0,
@@ -115,7 +116,7 @@ impl Client {
             let counted = document.counted.take().filter(|counted| counted.here == here && counted.there == there);
             let counted = match counted {
                 Some(counted) => counted,
-                None => Counted { beyond: self.replica.beyond(&name, slot, &there)?, here, there },
+                None => Counted { beyond: self.replica.beyond(&name, epoch, slot, &there)?, here, there },
             };
             status.records_unsent += counted.beyond.records;
             status.documents_unsent += usize::from(counted.beyond.changes > 0);

@@ -60,6 +60,11 @@ impl Document {
         if stored.is_empty() { self.genesis.clone() } else { stored }
     }
 
+    /// Whether both sides have the same.
+    pub(super) fn is_agreed(&self) -> bool {
+        matches!(self.talk, Talk::Agreed(_))
+    }
+
     /// Forgets the conversation, with the connection that it was on.
     pub(super) fn hang_up(&mut self) {
         (self.talk, self.quiet, self.restarts) = (Talk::Silent, None, 0);
