@@ -39,6 +39,7 @@ mod replica;
 mod session;
 mod settings;
 mod store;
+mod sync_message;
 mod vectors;
 mod version;
 mod view;

@@ -65,7 +65,9 @@ pub(crate) fn many(from: u64, seeds: u64) -> anyhow::Result<()> {
         println!("seed {} failed: {why}\n  cargo xtask sim --seed {0} --trace", outcome.seed);
     }
     match summary.failures.first() {
-        Some(outcome) => bail!("{} of {} seeds failed, the first is {}", summary.failures.len(), summary.runs, outcome.seed),
+        Some(outcome) => {
+            bail!("{} of {} seeds failed, the first is {}", summary.failures.len(), summary.runs, outcome.seed)
+        }
         None => Ok(()),
     }
 }

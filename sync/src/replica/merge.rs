@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{Key, ObjectId, OpId};
-use automerge::sync::{Message, State, SyncDoc};
+use automerge::sync::{State, SyncDoc};
 use automerge::{Automerge, Change, ObjId, Prop, ReadDoc};
 use serde_bytes::ByteBuf;
 
@@ -16,6 +16,7 @@ use crate::error::ExchangeError;
 use crate::exchange::{BODY_BYTES_SOFT_MAX, Body, DocumentHeads, DocumentMessage};
 use crate::guard::guarded;
 use crate::record::{ProjectName, RecordKey};
+use crate::sync_message;
 
 /// The exchange with another replica.
 impl Replica {
@@ -129,8 +130,7 @@ impl Replica {
         message: &[u8],
     ) -> Result<(Slot, State, BTreeSet<RecordKey>, u64), ExchangeError> {
         let slot = slot_of(project, document)?;
-        let message = guarded(|| Message::decode(message)).map_err(Refusal::from)?;
-        let message = message.map_err(|error| ExchangeError::Damaged(error.to_string()))?;
+        let message = sync_message::read(message).map_err(ExchangeError::Damaged)?;
         let loaded = documents.get(self.store(), project, slot)?;
         let mut state = State::new();
         let new = admission::receive(&mut loaded.document, &mut state, message)?;
