@@ -22,12 +22,20 @@ pub(super) fn receive(document: &mut Automerge, state: &mut State, message: Mess
     guarded(|| document.receive_sync_message(state, message)).map_err(|why| error(&why))?.map_err(|why| error(&why))
 }
 
-/// Reads a chunk into a document.
+/// Reads a chunk into a document; answers how many bytes it inflates to, which is about what it takes in memory.
 ///
 /// # Errors
 /// Why it cannot be read. The document is to be dropped then.
-pub(super) fn load(document: &mut Automerge, chunk: &[u8]) -> Result<(), String> {
-    inflate::check(chunk, INFLATED_BYTES_MAX).map_err(|error| error.to_string())?;
+pub(super) fn load(document: &mut Automerge, chunk: &[u8]) -> Result<usize, String> {
+    let bytes = inflated(chunk)?;
     let loaded = guarded(|| document.load_incremental(chunk)).map_err(|error| error.to_string())?;
-    loaded.map(drop).map_err(|error| error.to_string())
+    loaded.map(|_| bytes).map_err(|error| error.to_string())
+}
+
+/// Bytes that a chunk inflates to.
+///
+/// # Errors
+/// Why Automerge must not see it.
+pub(super) fn inflated(chunk: &[u8]) -> Result<usize, String> {
+    inflate::check(chunk, INFLATED_BYTES_MAX).map_err(|error| error.to_string())
 }

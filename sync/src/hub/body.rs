@@ -11,8 +11,12 @@ use crate::record::ProjectName;
 /// What is said of a chunk whose bytes are not those that its name promises.
 pub(super) const DAMAGED: &str = "its bytes are not those that its name promises";
 
-/// Memory of a document with nothing in it.
-const EMPTY_BYTES: usize = 8 << 10;
+/// Memory of a document with nothing in it, of an operation besides its content, and of a change. Measured with Automerge
+/// 0.12 for 1 to 10,000 changes of 1 to 10,000 operations of 10 to 1,000,000 bytes. What is saved says little: text that
+/// deflates well takes 200 times its saved bytes.
+const EMPTY_BYTES: usize = 12 << 10;
+const OPERATION_BYTES: usize = 16;
+const CHANGE_BYTES: usize = 220;
 
 /// A document in memory.
 #[derive(Debug)]
@@ -23,7 +27,7 @@ pub(super) struct Body {
     /// The same, while no chunk that was read holds it. It goes with the first chunk that is stored, so that a document can be
     /// read from its chunks by whoever does not know the project.
     beginning: Option<ChangeHash>,
-    /// Bytes of the chunks that it was read from.
+    /// Bytes that the chunks inflate to that it was read from and that were made of it.
     pub(super) bytes: usize,
     /// Whether there are changes here that wait for others.
     pub(super) orphans: bool,
@@ -33,7 +37,7 @@ impl Body {
     /// Estimate of the memory that it takes.
     pub(super) fn memory_bytes(&self) -> usize {
         let (operations, changes) = size(&self.document);
-        EMPTY_BYTES + self.bytes + operations as usize * 24 + changes as usize * 200
+        EMPTY_BYTES + self.bytes + operations as usize * OPERATION_BYTES + changes as usize * CHANGE_BYTES
     }
 
     /// Puts the first change of a project's document where it is missing.
@@ -100,7 +104,7 @@ pub(super) fn load(chunks: &[Chunk]) -> (Body, Vec<(ChunkName, String)>) {
         let mut failed = None;
         for chunk in order.iter().filter(|chunk| !bad.iter().any(|(name, _)| *name == chunk.name)) {
             match admission::load(&mut document, &chunk.bytes) {
-                Ok(()) => bytes += chunk.bytes.len(),
+                Ok(inflated) => bytes += inflated,
                 Err(why) => {
                     failed = Some((chunk.name, why));
                     break;

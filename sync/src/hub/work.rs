@@ -113,6 +113,8 @@ pub(super) struct Heard {
     pub(super) contributed: bool,
     /// Changes of its were not taken, as it may only read.
     pub(super) refused: bool,
+    /// It said nothing that it had not said before.
+    repeated: bool,
 }
 
 /// An answer.
@@ -135,15 +137,12 @@ impl Talk {
 impl DocumentWork {
     /// Does it. Blocks; touches nothing but the document.
     pub fn run(&mut self) {
-        let states: Vec<Option<State>> =
-            self.talks.iter().map(|talk| (!talk.messages.is_empty()).then(|| (*talk.state).clone())).collect();
+        let states: Vec<Box<State>> = self.talks.iter().map(|talk| talk.state.clone()).collect();
         if let Err(ruin) = self.steps() {
             self.body = None;
+            // Answers that were made are not sent: their states must not say that they were.
             for (talk, before) in self.talks.iter_mut().zip(states) {
-                if let Some(before) = before {
-                    *talk.state = before;
-                }
-                talk.heard = Heard::default();
+                (talk.state, talk.said, talk.heard) = (before, None, Heard::default());
             }
             self.done.chunk = None;
             self.done.snapshot = None;
@@ -156,10 +155,11 @@ impl DocumentWork {
         self.read_chunks(&body);
         self.done.heads = body.document.get_heads();
         self.speak(&body);
-        self.snapshot(&body)?;
+        self.snapshot(&mut body)?;
         if self.listen(&mut body.document)? {
             let chunk = guarded(|| body.new_chunk(&self.done.heads)).map_err(|why| fault(&why))?;
-            body.bytes += chunk.bytes.len();
+            // What the store would refuse to give back is not stored.
+            body.bytes += admission::inflated(&chunk.bytes).map_err(|why| fault(&why))?;
             self.done.chunk = Some(chunk);
         } else {
             let heard = |talk: &Talk| !talk.messages.is_empty();
@@ -180,11 +180,13 @@ impl DocumentWork {
                 } else {
                     Err(body::DAMAGED.to_owned())
                 };
-                if let Err(why) = read {
-                    self.done.bad.push((chunk.name, why.clone()));
-                    return Err(Ruin { culprit: Culprit::Chunk(chunk.name), why });
+                match read {
+                    Ok(inflated) => body.bytes += inflated,
+                    Err(why) => {
+                        self.done.bad.push((chunk.name, why.clone()));
+                        return Err(Ruin { culprit: Culprit::Chunk(chunk.name), why });
+                    }
                 }
-                body.bytes += chunk.bytes.len();
             }
             body
         } else {
@@ -235,6 +237,7 @@ impl DocumentWork {
                         break;
                     }
                 };
+                talk.heard.repeated = repeats(&talk.state, &message);
                 talk.heard.refused |= talk.state.read_only && !message.changes.is_empty();
                 let received = admission::receive(document, &mut talk.state, message, ours);
                 received.map_err(|why| Ruin { culprit: Culprit::Talk(index), why })?;
@@ -244,7 +247,7 @@ impl DocumentWork {
         Ok(document.get_heads() != self.done.heads)
     }
 
-    fn snapshot(&mut self, body: &Body) -> Result<(), Ruin> {
+    fn snapshot(&mut self, body: &mut Body) -> Result<(), Ruin> {
         self.covers.retain(|name| !self.partial.contains_key(name));
         if self.covers.is_empty() {
             return Ok(());
@@ -253,11 +256,12 @@ impl DocumentWork {
         // What a snapshot is for is to delete chunks: it is read before it is believed.
         let mut read = Automerge::new();
         let loads = admission::load(&mut read, &snapshot.bytes);
-        if loads.is_err() || read.get_heads() != self.done.heads {
+        let Some(inflated) = loads.as_ref().ok().filter(|_| read.get_heads() == self.done.heads) else {
             tracing::error!(document = %self.document, ?loads, "a snapshot does not hold what it was made of");
             self.covers.clear();
             return Ok(());
-        }
+        };
+        body.bytes = *inflated;
         self.covers.retain(|name| *name != snapshot.name);
         self.done.snapshot = Some(snapshot);
         Ok(())
@@ -283,8 +287,12 @@ fn answer(document: &Automerge, talks: &mut [Talk], which: impl Fn(&Talk) -> boo
             // What it is told now goes with the flag that it may only read, and it sends no more.
             (talk.told, state.have_responded) = (true, false);
         }
+        // Two sides that cannot agree, as one does not take what the other sends, would say the same for ever.
+        let repeats =
+            talk.heard.repeated && state.last_sent_heads == heads && state.have_responded && !state.needs_reset;
         // A filter in the peer's message is asked here: whatever that does is the peer's doing.
         match guarded(|| document.generate_sync_message(state)) {
+            Ok(Some(message)) if repeats && message.changes.is_empty() => talk.said = Some(Said::Nothing),
             Ok(Some(mut message)) => {
                 hide_flag(&mut message, talk.told);
                 talk.said = Some(Said::Message(message.encode()));
@@ -293,6 +301,15 @@ fn answer(document: &Automerge, talks: &mut [Talk], which: impl Fn(&Talk) -> boo
             Err(why) => talk.failure = Some(why.to_string()),
         }
     }
+}
+
+/// Whether a message says what its sender said in the last one.
+fn repeats(state: &State, message: &Message) -> bool {
+    message.changes.is_empty()
+        && state.their_heads.as_ref() == Some(&message.heads)
+        && state.their_need.as_ref() == Some(&message.need)
+        && state.their_have.as_ref() == Some(&message.have)
+        && !message.flags.unwrap_or_default().contains(MessageFlags::SYNC_RESET)
 }
 
 /// Automerge tells a peer that may only read so by a flag, and it sends no changes. It would never learn that they are

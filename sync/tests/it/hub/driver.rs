@@ -71,6 +71,7 @@ pub(super) struct Client {
     pub(super) closed: Option<CloseReason>,
     /// Bytes that came and were not taken by the socket yet.
     pub(super) untaken: Vec<usize>,
+    frames: usize,
 }
 
 impl Client {
@@ -243,6 +244,7 @@ impl World {
             ephemeral: Vec::new(),
             closed: None,
             untaken: Vec::new(),
+            frames: 0,
         };
         self.clients.insert(connection, client);
         self.event(Event::Connected { connection, grant });
@@ -283,6 +285,8 @@ impl World {
     fn deliver(&mut self, connection: ConnectionId, frame: &[u8]) {
         let Some(client) = self.clients.get_mut(&connection) else { return };
         client.untaken.push(frame.len());
+        client.frames += 1;
+        assert!(client.frames < 10_000, "a conversation does not end");
         let mut answer = None;
         match Message::decode(frame).unwrap() {
             Message::Sync { document, data, sender, target, .. } => {
