@@ -249,6 +249,7 @@ async fn the_description_is_the_router() {
         "/api/v1/models",
         "/api/v1/projects",
         "/api/v1/projects/{project}",
+        "/api/v1/projects/{project}/changes",
         "/api/v1/projects/{project}/deletions",
         "/api/v1/projects/{project}/duplicates",
         "/api/v1/projects/{project}/query",

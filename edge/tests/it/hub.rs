@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::process::{Server, fails, ok, skerry};
-use crate::test_hub::{READER, TOKEN, TestHub, nobody};
+use crate::test_hub::{TestHub, nobody};
 
 /// A node that stays connected to a hub.
 fn serve(data: &Path, hub: &str, token: &str, subscribe: &[&str]) -> Server {
@@ -62,8 +62,8 @@ fn finds(server: &Server, query: &str, key: &str) -> bool {
 fn a_write_is_found_on_the_other_node_within_a_second() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let hub = TestHub::start(&["notes"]);
-    let a = serve(a.path(), &hub.url(), TOKEN, &["notes"]);
-    let b = serve(b.path(), &hub.url(), TOKEN, &["notes"]);
+    let a = serve(a.path(), &hub.url(), &hub.writer, &["notes"]);
+    let b = serve(b.path(), &hub.url(), &hub.writer, &["notes"]);
     publish(&a, "first", "a first record to warm everything up");
     until("the first record", PATIENCE, || finds(&b, "first", "first"));
     let mut times: Vec<Duration> = (0..9)
@@ -86,13 +86,13 @@ fn a_write_is_found_on_the_other_node_within_a_second() {
 fn a_hub_that_goes_away_loses_nothing() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut hub = TestHub::start(&["notes"]);
-    let (mut one, two) = (serve(a.path(), &hub.url(), TOKEN, &[]), serve(b.path(), &hub.url(), TOKEN, &["notes"]));
+    let (mut one, two) = (serve(a.path(), &hub.url(), &hub.writer, &[]), serve(b.path(), &hub.url(), &hub.writer, &["notes"]));
     publish(&one, "before", "before the hub went away");
     settled(&one);
     until("the first record", PATIENCE, || finds(&two, "before", "before"));
     assert_eq!(hub_of(&one)["records_unsent"], 0);
 
-    hub.stop();
+    hub.kill();
     publish(&one, "a", "written on one while the hub was away");
     publish(&two, "b", "written on two while the hub was away");
     publish(&two, "before", "changed on two while the hub was away");
@@ -130,7 +130,7 @@ fn a_hub_that_goes_away_loses_nothing() {
 fn projects_that_are_made_later_are_synced() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let hub = TestHub::start(&["notes", "private"]);
-    let (one, two) = (serve(a.path(), &hub.url(), TOKEN, &["notes"]), serve(b.path(), &hub.url(), TOKEN, &[]));
+    let (one, two) = (serve(a.path(), &hub.url(), &hub.writer, &["notes"]), serve(b.path(), &hub.url(), &hub.writer, &[]));
     publish(&one, "a", "x");
     settled(&one);
     let (_, projects) = two.request("GET", "/projects", None).unwrap();
@@ -157,15 +157,16 @@ fn what_the_hub_refuses_is_shown() {
         });
         let status = ok(data.path(), &["status"]);
         assert!(status.contains(wanted), "{status}");
-        assert!(!status.contains(TOKEN) && !status.contains(READER) && !status.contains("wrong-token"), "{status}");
+        let secrets = [hub.writer.as_str(), &hub.reader, "wrong-token"];
+        assert!(!secrets.iter().any(|secret| status.contains(secret)), "{status}");
     };
     let server = serve(data.path(), &hub.url(), "wrong-token", &[]);
     shown(&server, "does not know this one (401): This token is not known here.");
     drop(server);
-    let server = serve(data.path(), &nobody(), TOKEN, &[]);
+    let server = serve(data.path(), &nobody(), &hub.writer, &[]);
     shown(&server, "refused");
     drop(server);
-    let server = serve(data.path(), &hub.url(), READER, &[]);
+    let server = serve(data.path(), &hub.url(), &hub.reader, &[]);
     publish(&server, "mine", "may not go up");
     shown(&server, "may only read");
     assert_eq!((&hub_of(&server)["state"], &hub_of(&server)["records_unsent"]), (&json!("connected"), &json!(1)));
@@ -184,7 +185,7 @@ fn what_the_hub_refuses_is_shown() {
 fn a_connected_node_stops_in_order() {
     let data = tempfile::tempdir().unwrap();
     let hub = TestHub::start(&["notes"]);
-    let mut server = serve(data.path(), &hub.url(), TOKEN, &[]);
+    let mut server = serve(data.path(), &hub.url(), &hub.writer, &[]);
     publish(&server, "a", "x");
     settled(&server);
     let url = format!("{}/api/v1/projects/notes/changes?since=0", server.url);

@@ -18,8 +18,6 @@ mod replicas;
 mod sealing;
 mod search;
 mod search_cli;
-#[path = "../../../sync/tests/it/small_hub.rs"]
-mod small_hub;
 mod test_hub;
 mod versions;
 

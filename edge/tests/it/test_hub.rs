@@ -1,121 +1,84 @@
-//! A hub in this process: the documents of [`SmallHub`] behind WebSockets, with a token, that can be stopped and started.
+//! A real hub: the program `skerry-hub` over a folder, killed and started again.
 
-use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
-use std::sync::{Arc, Mutex};
-
-use futures_util::{SinkExt, StreamExt};
-use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-
-use crate::small_hub::{Line, SmallHub};
-
-pub(crate) const TOKEN: &str = "a-token-that-nobody-prints";
-pub(crate) const READER: &str = "a-token-that-only-reads";
-
-#[derive(Default)]
-struct State {
-    hub: SmallHub,
-    lines: BTreeMap<Line, mpsc::UnboundedSender<Vec<u8>>>,
-    next: Line,
-}
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 pub(crate) struct TestHub {
-    address: SocketAddr,
-    state: Arc<Mutex<State>>,
-    runtime: Option<Runtime>,
+    store: tempfile::TempDir,
+    address: String,
+    process: Option<Child>,
+    /// Tokens that may write and read, and only read, the projects that the hub was started with.
+    pub(crate) writer: String,
+    pub(crate) reader: String,
+}
+
+/// The program, which is built beside `skerry`.
+fn program() -> PathBuf {
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_skerry")).with_file_name("skerry-hub");
+    assert!(program.is_file(), "{} is not there; run `cargo build -p skerry-hub` first", program.display());
+    program
+}
+
+impl Drop for TestHub {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }
 
 impl TestHub {
-    /// A hub that has these projects, for whoever brings [`TOKEN`].
     pub(crate) fn start(projects: &[&str]) -> TestHub {
-        let state = Arc::new(Mutex::new(State { hub: SmallHub::with(projects), ..State::default() }));
-        let mut hub = TestHub { address: "127.0.0.1:0".parse().unwrap(), state, runtime: None };
+        let store = tempfile::tempdir().unwrap();
+        let address = "127.0.0.1:0".to_owned();
+        let mut hub = TestHub { store, address, process: None, writer: String::new(), reader: String::new() };
+        hub.writer = hub.token(projects, "write");
+        hub.reader = hub.token(projects, "read");
         hub.start_again();
         hub
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(program());
+        command.arg("--store").arg(self.store.path()).env_remove("SKERRY_HUB_NATS").stdout(Stdio::piped());
+        command
+    }
+
+    fn token(&self, projects: &[&str], access: &str) -> String {
+        let mut command = self.command();
+        command.args(["token", "create", "--access", access]);
+        for project in projects {
+            command.args(["--project", project]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
     pub(crate) fn url(&self) -> String {
         format!("ws://{}", self.address)
     }
 
-    /// Connections break; what was stored stays.
-    pub(crate) fn stop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
-            runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    /// SIGKILL: what is acknowledged is in the store, and nothing else.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().ok();
+            process.wait().ok();
         }
-        let mut state = self.state.lock().unwrap();
-        let lines: Vec<Line> = std::mem::take(&mut state.lines).into_keys().collect();
-        lines.into_iter().for_each(|line| state.hub.hang_up(line));
     }
 
+    /// Starts it, at the same address as before.
     pub(crate) fn start_again(&mut self) {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let state = Arc::clone(&self.state);
-        let address = self.address;
-        let listener = runtime.block_on(async move { tokio::net::TcpListener::bind(address).await.unwrap() });
-        self.address = listener.local_addr().unwrap();
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, Arc::clone(&state)));
-            }
-        });
-        self.runtime = Some(runtime);
+        let mut process = self.command().args(["serve", "--listen", &self.address]).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("skerry-hub listens on http://");
+        self.address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        self.process = Some(process);
     }
-}
-
-#[allow(clippy::result_large_err, reason = "the signature that the handshake asks for")]
-async fn serve(stream: tokio::net::TcpStream, state: Arc<Mutex<State>>) {
-    let mut read_only = false;
-    let check = |request: &Request, response: Response| {
-        let token = request.headers().get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
-        read_only = token == format!("Bearer {READER}");
-        if read_only || token == format!("Bearer {TOKEN}") {
-            return Ok(response);
-        }
-        let mut refusal = ErrorResponse::new(Some("{\"detail\":\"This token is not known here.\"}".to_owned()));
-        *refusal.status_mut() = http::StatusCode::UNAUTHORIZED;
-        Err(refusal)
-    };
-    let Ok(socket) = tokio_tungstenite::accept_hdr_async(stream, check).await else { return };
-    let (mut sink, mut stream) = socket.split();
-    let (sender, mut to_send) = mpsc::unbounded_channel();
-    let line = {
-        let mut state = state.lock().unwrap();
-        state.next += 1;
-        let line = state.next;
-        state.lines.insert(line, sender);
-        if read_only {
-            state.hub.read_only.insert(line);
-        }
-        line
-    };
-    let writing = async {
-        while let Some(frame) = to_send.recv().await {
-            if sink.send(Message::Binary(frame.into())).await.is_err() {
-                break;
-            }
-        }
-    };
-    let reading = async {
-        while let Some(Ok(message)) = stream.next().await {
-            let Message::Binary(frame) = message else { continue };
-            let mut state = state.lock().unwrap();
-            for (line, said) in state.hub.receive(line, &frame) {
-                state.lines.get(&line).map(|sender| sender.send(said));
-            }
-        }
-    };
-    tokio::select! { () = writing => {}, () = reading => {} }
-    let mut state = state.lock().unwrap();
-    state.lines.remove(&line);
-    state.hub.hang_up(line);
 }
 
 /// An address where nobody listens.
 pub(crate) fn nobody() -> String {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     format!("ws://{address}")
 }

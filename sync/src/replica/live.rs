@@ -48,6 +48,8 @@ pub(crate) enum Stance {
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(crate) slot: Slot,
+    /// The document that was talked about. It may be another one by now.
+    pub(crate) id: DocumentId,
     pub(crate) stance: Stance,
     /// Messages, oldest first; none where this side speaks first.
     pub(crate) heard: Vec<Message>,
@@ -57,8 +59,16 @@ pub(crate) struct Turn {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) slot: Slot,
-    /// Why the other side's messages about this document cannot be taken; nothing of them was stored then.
-    pub(crate) outcome: Result<Spoken, String>,
+    pub(crate) outcome: Result<Spoken, Halt>,
+}
+
+/// Why a conversation does not go on. Nothing of what was heard was stored.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// What was heard cannot be taken.
+    Refused(String),
+    /// The project has another document in this place now.
+    Moved,
 }
 
 /// A document after a turn.
@@ -97,6 +107,10 @@ impl Replica {
         let mut taken = Vec::new();
         for turn in turns {
             let slot = turn.slot;
+            if turn.id != DocumentId::derive(project, slot) {
+                taken.push((slot, Err(Halt::Moved)));
+                continue;
+            }
             let loaded = match documents.get(self.store(), project, slot) {
                 Ok(loaded) => loaded,
                 Err(error) => {
@@ -113,7 +127,7 @@ impl Replica {
                 }
                 Err(refusal) => {
                     documents.forget(project, [slot]);
-                    taken.push((slot, Err(refusal.to_string())));
+                    taken.push((slot, Err(Halt::Refused(refusal.to_string()))));
                 }
             }
         }
@@ -127,9 +141,11 @@ impl Replica {
                     let loaded = documents.get(self.store(), project, slot)?;
                     let reply = guarded(|| loaded.document.generate_sync_message(&mut state));
                     let heads = sorted_heads(&loaded.document);
-                    reply.map(|reply| Spoken { state, heads, reply, brought }).map_err(|panicked| panicked.to_string())
+                    reply
+                        .map(|reply| Spoken { state, heads, reply, brought })
+                        .map_err(|panicked| Halt::Refused(panicked.to_string()))
                 }
-                Err(reason) => Err(reason),
+                Err(halt) => Err(halt),
             };
             answers.push(Answer { slot, outcome });
         }

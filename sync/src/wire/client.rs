@@ -22,7 +22,7 @@ use crate::document::Slot;
 use crate::error::ReadError;
 use crate::record::ProjectName;
 use crate::replica::Replica;
-use crate::replica::live::{self, Answer, Stance, Turn};
+use crate::replica::live::{self, Answer, Halt, LiveDocument, Stance, Turn};
 use crate::sync_message;
 
 use backoff::Backoff;
@@ -282,10 +282,7 @@ impl Client {
 
     /// Says which heads are here. Where the hub is known to lack something, it is sent at once.
     fn open(&mut self, now: Duration, project: &ProjectName, slots: &BTreeSet<Slot>, effects: &mut Vec<ClientEffect>) {
-        let documents = match self.replica.live_documents(project) {
-            Ok(documents) => documents,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
-        };
+        let Some(documents) = self.documents_now(now, project, effects) else { return };
         let Some(followed) = self.projects.get_mut(project) else { return };
         let (mut turns, mut openings) = (Vec::new(), Vec::new());
         for live in documents.into_iter().filter(|live| slots.contains(&live.slot)) {
@@ -297,7 +294,12 @@ impl Client {
             let here = document.heads(live.heads);
             match followed.known.get(&document.id).filter(|there| !there.is_empty() && **there != here) {
                 Some(there) => {
-                    turns.push(Turn { slot: live.slot, stance: Stance::Has(there.clone()), heard: Vec::new() });
+                    turns.push(Turn {
+                        slot: live.slot,
+                        id: live.id,
+                        stance: Stance::Has(there.clone()),
+                        heard: Vec::new(),
+                    });
                 }
                 None => {
                     openings.push((document.name.clone(), talk::opening(&here).encode()));
@@ -332,8 +334,8 @@ impl Client {
                     continue;
                 }
                 turn = document.hear(&message).map(|found| match found {
-                    Heard::Answer(stance) => Turn { slot, stance, heard: vec![message] },
-                    Heard::Lost(heads) => Turn { slot, stance: Stance::Has(heads), heard: Vec::new() },
+                    Heard::Answer(stance) => Turn { slot, id: document.id, stance, heard: vec![message] },
+                    Heard::Lost(heads) => Turn { slot, id: document.id, stance: Stance::Has(heads), heard: Vec::new() },
                 });
             }
             match (turn, &document.talk) {
@@ -373,10 +375,12 @@ impl Client {
                     followed.noted &= !followed.known.set(document.id, shared);
                     replies.extend(reply.map(|reply| (document.name.clone(), reply)));
                 }
-                Err(reason) => {
+                Err(Halt::Refused(reason)) => {
                     tracing::error!(%project, document = %document.name, %reason, "changes from the hub are refused");
                     document.talk = Talk::Stopped(reason);
                 }
+                // Seen, and begun anew, when the project is looked at next: it has changed.
+                Err(Halt::Moved) => document.talk = Talk::Silent,
             }
         }
         if arrived {
@@ -392,17 +396,14 @@ impl Client {
         if !self.is_connected() {
             return;
         }
-        let documents = match self.replica.live_documents(project) {
-            Ok(documents) => documents,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
-        };
+        let Some(documents) = self.documents_now(now, project, effects) else { return };
         let Some(followed) = self.projects.get_mut(project) else { return };
         let mut turns = Vec::new();
         for live in documents {
             let Some(document) = followed.documents.get_mut(&live.slot) else { continue };
             if let Some(stance) = document.push(&document.heads(live.heads)) {
                 followed.settled = false;
-                turns.push(Turn { slot: live.slot, stance, heard: Vec::new() });
+                turns.push(Turn { slot: live.slot, id: live.id, stance, heard: Vec::new() });
             }
         }
         self.converse(now, project, turns, effects);
@@ -453,27 +454,47 @@ impl Client {
             Ok(note) => note,
             Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
         };
-        let documents = match self.documents_of(&project) {
-            Ok(documents) => documents,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
-        };
-        for (slot, document) in &documents {
-            self.names.insert(document.name.clone(), (project.clone(), *slot));
-        }
         let known = note.map(|note| Known::from_note(&note)).unwrap_or_default();
-        self.projects.insert(project.clone(), Followed { documents, known, noted: true, ..Followed::default() });
-        if self.is_connected() {
-            self.begin(&project);
+        self.projects.insert(project.clone(), Followed { known, noted: true, ..Followed::default() });
+        if self.documents_now(now, &project, effects).is_some() {
             self.open_waiting(now, effects);
         }
     }
 
-    fn documents_of(&self, project: &ProjectName) -> Result<BTreeMap<Slot, Document>, ReadError> {
-        let documents = self.replica.live_documents(project)?.into_iter().map(|live| {
-            let genesis = live::genesis_heads(project, live.slot)?;
-            Ok((live.slot, Document::new(live.id, genesis)))
+    /// The documents of a followed project as they are on disk. Where the project has other documents than it had, those are
+    /// talked about from here, and the old ones are let go.
+    fn documents_now(
+        &mut self,
+        now: Duration,
+        project: &ProjectName,
+        effects: &mut Vec<ClientEffect>,
+    ) -> Option<Vec<LiveDocument>> {
+        let documents = self.replica.live_documents(project).and_then(|documents| {
+            self.renew(project, &documents)?;
+            Ok(documents)
         });
-        documents.collect()
+        documents.map_err(|error| self.give_up(now, format!("the replica cannot be read: {error}"), effects)).ok()
+    }
+
+    fn renew(&mut self, project: &ProjectName, documents: &[LiveDocument]) -> Result<(), ReadError> {
+        let Some(followed) = self.projects.get_mut(project) else { return Ok(()) };
+        for live in documents {
+            let before = followed.documents.get(&live.slot);
+            if before.is_some_and(|before| before.id == live.id) {
+                continue;
+            }
+            if let Some(before) = before {
+                self.names.remove(&before.name);
+                self.unanswered.remove(&(project.clone(), live.slot));
+            }
+            let document = Document::new(live.id, live::genesis_heads(project, live.slot)?);
+            self.names.insert(document.name.clone(), (project.clone(), live.slot));
+            followed.documents.insert(live.slot, document);
+            if matches!(self.phase, Phase::Connected { .. }) {
+                self.waiting.push_back((project.clone(), live.slot));
+            }
+        }
+        Ok(())
     }
 
     fn unsubscribe(&mut self, project: &ProjectName) {

@@ -93,6 +93,7 @@ impl Client {
     fn project_status(&mut self, name: ProjectName) -> Result<ProjectSync, ReadError> {
         let connected = self.is_connected();
         let live = self.replica.live_documents(&name)?;
+        self.renew(&name, &live)?;
         let mut status = ProjectSync {
             agreement: Agreement::Apart,
             records_unsent: 0,
