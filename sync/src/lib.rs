@@ -40,6 +40,7 @@ mod replica;
 mod session;
 mod settings;
 mod store;
+mod sync_message;
 mod touched;
 mod vectors;
 mod version;

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::sync::{Message, State, SyncDoc};
+use automerge::sync::{State, SyncDoc};
 use serde_bytes::ByteBuf;
 
 use super::documents::{At, Documents};
@@ -19,7 +19,7 @@ use crate::error::ExchangeError;
 use crate::exchange::{BODY_BYTES_SOFT_MAX, Body, DocumentHeads, DocumentMessage};
 use crate::guard::guarded;
 use crate::record::{ProjectName, RecordKey};
-use crate::touched;
+use crate::{sync_message, touched};
 
 /// The exchange with another replica.
 impl Replica {
@@ -161,8 +161,7 @@ impl Replica {
         at: At<'_>,
         message: &[u8],
     ) -> Result<(State, BTreeSet<RecordKey>, u64), ExchangeError> {
-        let message = guarded(|| Message::decode(message)).map_err(Refusal::from)?;
-        let message = message.map_err(|error| ExchangeError::Damaged(error.to_string()))?;
+        let message = sync_message::read(message).map_err(ExchangeError::Damaged)?;
         let loaded = documents.get(self.store(), at)?;
         let mut state = State::new();
         let new = admission::receive(&mut loaded.document, &mut state, message)?;

@@ -21,10 +21,10 @@ use super::message::{Message, PeerMetadata};
 use crate::document::Slot;
 use crate::epoch::Epoch;
 use crate::error::ReadError;
-use crate::guard::guarded;
 use crate::record::ProjectName;
 use crate::replica::Replica;
 use crate::replica::live::{self, Answer, LiveDocument, Stance, Turn};
+use crate::sync_message;
 
 use backoff::Backoff;
 use known::Known;
@@ -222,7 +222,7 @@ impl Client {
                 Ok(Message::Peer { sender, version, .. }) => self.joined(now, sender, &version, effects),
                 Ok(Message::Sync { document, data, .. }) if self.is_connected() => {
                     let Some((project, slot)) = self.names.get(&document).cloned() else { continue };
-                    match decode(&data) {
+                    match sync_message::read(&data) {
                         Ok(mut message) => {
                             message.heads.sort_unstable();
                             heard.entry(project).or_default().entry(slot).or_default().push(message);
@@ -581,9 +581,4 @@ fn documents(
 
 fn unreadable(error: &ReadError) -> String {
     format!("the replica cannot be read: {error}")
-}
-
-fn decode(data: &[u8]) -> Result<SyncMessage, String> {
-    let decoded = guarded(|| SyncMessage::decode(data)).map_err(|panicked| panicked.to_string())?;
-    decoded.map_err(|error| error.to_string())
 }
