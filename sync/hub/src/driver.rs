@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use skerry_sync::hub::{CloseReason, ConnectionId, Effect, Event, ExchangeId, Grant, Hub, Limits};
+use skerry_sync::hub::{CloseReason, ConnectionId, Effect, Event, ExchangeId, Grant, Hub, HubStatus, Limits};
 use skerry_sync::{ExchangeError, ProjectName};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
@@ -45,7 +45,7 @@ enum Command {
     Connect { connection: ConnectionId, grant: Grant, outgoing: mpsc::Sender<Outgoing> },
     Exchange { grant: Grant, project: ProjectName, body: Vec<u8>, answer: oneshot::Sender<Answer> },
     Event(Event),
-    Connections(oneshot::Sender<usize>),
+    Status(oneshot::Sender<HubStatus>),
     Quiet(oneshot::Sender<()>),
 }
 
@@ -90,7 +90,7 @@ pub(crate) struct Stopped;
 #[derive(Debug)]
 pub(crate) struct DriverConfig {
     pub(crate) limits: Limits,
-    pub(crate) hub_id: String,
+    pub(crate) name: String,
     pub(crate) workers: usize,
     pub(crate) store: Arc<CentralStore>,
     pub(crate) notices: Notices,
@@ -126,7 +126,7 @@ pub(crate) fn start(config: DriverConfig) -> (Core, tokio::task::JoinHandle<anyh
         connections: Arc::default(),
     };
     let driver = Driver {
-        core: Hub::new(config.limits, config.hub_id),
+        core: Hub::new(config.limits, config.name),
         started: Instant::now(),
         store: config.store,
         notices: config.notices,
@@ -189,10 +189,10 @@ impl Core {
         self.send(Command::Event(event), bytes).await
     }
 
-    /// Connections that the core has.
-    pub(crate) async fn connections(&self) -> Result<usize, Stopped> {
+    /// What the core is doing.
+    pub(crate) async fn status(&self) -> Result<HubStatus, Stopped> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::Connections(answer), 0).await?;
+        self.send(Command::Status(answer), 0).await?;
         answered.await.map_err(|_| Stopped)
     }
 
@@ -271,9 +271,9 @@ impl Driver {
                 self.feed(Event::Exchange { exchange, grant, project, body });
             }
             Command::Event(event) => self.feed(event),
-            // Whoever asked may have gone.
-            Command::Connections(answer) => {
-                answer.send(self.connections.len()).ok();
+            Command::Status(answer) => {
+                // Whoever asked may have gone.
+                answer.send(self.core.status()).ok();
             }
             Command::Quiet(answer) => self.quiet.push(answer),
         }

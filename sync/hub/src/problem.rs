@@ -184,6 +184,11 @@ impl From<ExchangeError> for Problem {
                 Kind::ForeignExchange,
                 format!("The sync body does not belong here ({reason}); nothing of it was stored."),
             ),
+            ExchangeError::ReadOnly => Problem::new(
+                Kind::Forbidden,
+                "The body holds changes and this token is for reading; nothing of it was stored. Ask the hub's operator \
+                 for a token that writes.",
+            ),
             ExchangeError::Write(WriteError::StoreFull) => StoreFailure::Full.into(),
             ExchangeError::Write(WriteError::Store(error)) => StoreFailure::Failed(error.to_string()).into(),
             other => Problem::internal(&other),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use axum::serve::ListenerExt;
+use sha2::{Digest, Sha256};
 use skerry_sync::ProjectName;
 use skerry_sync::hub::{Event, Limits};
 use tokio::net::TcpListener;
@@ -45,6 +46,9 @@ pub struct HubConfig {
     pub look_again: Duration,
     /// How hubs over one store reach each other.
     pub nats: NatsConfig,
+    /// What clients know the hub by: the same at every start, and another for every hub. Made of the store, the machine and
+    /// the address where none is given.
+    pub name: Option<String>,
 }
 
 impl Default for HubConfig {
@@ -57,6 +61,7 @@ impl Default for HubConfig {
             workers: cores.max(2),
             look_again: Duration::from_mins(5),
             nats: NatsConfig::default(),
+            name: None,
         }
     }
 }
@@ -66,7 +71,8 @@ impl Default for HubConfig {
 pub(crate) struct Shared {
     pub(crate) store: Arc<CentralStore>,
     pub(crate) store_id: String,
-    pub(crate) hub_id: String,
+    pub(crate) name: String,
+    pub(crate) instance: String,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) core: Core,
     pub(crate) metrics: Arc<Metrics>,
@@ -108,17 +114,18 @@ impl RunningHub {
     pub async fn start(listen: SocketAddr, store: Arc<CentralStore>, config: HubConfig) -> anyhow::Result<RunningHub> {
         let store_id = store.identify().await.with_context(|| format!("use the central store {}", store.shown()))?;
         let mut random = [0; 8];
-        getrandom::fill(&mut random).context("choose an id for this hub")?;
-        let hub_id = format!("skerry-hub-{}", hex::encode(random));
+        getrandom::fill(&mut random).context("choose an id for this run of the hub")?;
+        let instance = hex::encode(random);
         let metrics = Arc::new(Metrics::default());
-        let (notices, pending) = Notices::connect(&config.nats, &store_id, &hub_id).await?;
+        let (notices, pending) = Notices::connect(&config.nats, &store_id, &instance).await?;
         let listener = TcpListener::bind(listen).await.with_context(|| {
             format!("listen on {listen}; is another hub running there? Choose another address with --listen")
         })?;
         let address = listener.local_addr().context("read the address that was given")?;
+        let name = config.name.unwrap_or_else(|| name_of(&store_id, address));
         let (core, driver) = driver::start(DriverConfig {
             limits: config.limits.clone(),
-            hub_id: hub_id.clone(),
+            name: name.clone(),
             workers: config.workers.max(1),
             store: Arc::clone(&store),
             notices: notices.clone(),
@@ -135,7 +142,8 @@ impl RunningHub {
             sessions: Sessions::new(Arc::clone(&store)),
             store,
             store_id,
-            hub_id,
+            name,
+            instance,
             core,
             metrics,
             notices,
@@ -158,7 +166,7 @@ impl RunningHub {
         let draining = shared.ending.draining.clone();
         let serving = axum::serve(listener, router).with_graceful_shutdown(draining.cancelled_owned());
         let server = tokio::spawn(serving.into_future());
-        tracing::info!(%address, store = shared.store.shown(), hub_id = shared.hub_id, "listening");
+        tracing::info!(%address, store = shared.store.shown(), name = shared.name, instance = shared.instance, "listening");
         Ok(RunningHub { address, shared, server, driver })
     }
 
@@ -198,6 +206,14 @@ impl RunningHub {
         anyhow::ensure!(stored.is_ok(), "stopped while the store was still busy; nobody was told that it counts");
         Ok(())
     }
+}
+
+/// Clients remember how far they came with a hub by its name: it must outlive a restart.
+fn name_of(store_id: &str, address: SocketAddr) -> String {
+    // Elsewhere than on Linux, hubs on several machines over one store need names that are given.
+    let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let digest = Sha256::digest(format!("{store_id}\0{}\0{address}", machine.trim()).as_bytes());
+    format!("skerry-hub-{}", hex::encode(digest.get(..8).unwrap_or_default()))
 }
 
 /// What is looked at from time to time: tokens of open connections, a store that fails, documents that others may have

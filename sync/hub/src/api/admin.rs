@@ -36,13 +36,25 @@ pub(super) struct Health {
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Status {
     version: &'static str,
-    /// This run of the hub; its peer id in the automerge-repo protocol.
+    /// Its peer id in the automerge-repo protocol.
+    name: String,
+    /// This run of the hub.
     instance: String,
     /// When it was started, as RFC 3339.
     started: Option<String>,
     uptime_seconds: u64,
     /// WebSockets that are open.
     connections: usize,
+    /// Documents in memory.
+    documents: usize,
+    /// Estimate of the bytes that they take.
+    documents_bytes: usize,
+    /// Documents with changes that are on their way to the store.
+    storing: usize,
+    /// Messages that wait for a document to be read or worked on.
+    waiting_messages: usize,
+    /// Bytes that wait for sockets.
+    queue_bytes: usize,
     store: StoreStatus,
     notices: NoticesBody,
 }
@@ -116,7 +128,7 @@ pub(super) async fn health(State(shared): State<Arc<Shared>>) -> Response {
         reason: failing.as_ref().map(|failing| failing.failure.to_string()),
         since: failing.and_then(|failing| show(failing.since)),
         version: VERSION,
-        instance: shared.hub_id.clone(),
+        instance: shared.instance.clone(),
     };
     (code, Json(health)).into_response()
 }
@@ -137,16 +149,19 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>, headers: HeaderMap
         at: show(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(one.at)),
     });
     let notices = shared.notices.status();
+    let core = shared.core.status().await.map_err(|error| Problem::new(Kind::Stopping, error.to_string()))?;
     Ok(Json(Status {
         version: VERSION,
-        instance: shared.hub_id.clone(),
+        name: shared.name.clone(),
+        instance: shared.instance.clone(),
         started: show(shared.started_at),
         uptime_seconds: shared.started.elapsed().as_secs(),
-        connections: shared
-            .core
-            .connections()
-            .await
-            .map_err(|error| Problem::new(Kind::Stopping, error.to_string()))?,
+        connections: core.connections.len(),
+        documents: core.documents,
+        documents_bytes: core.documents_bytes,
+        storing: core.storing,
+        waiting_messages: core.waiting_frames,
+        queue_bytes: core.connections.iter().map(|connection| connection.queue_bytes).sum(),
         store: StoreStatus {
             location: shared.store.shown().to_owned(),
             id: shared.store_id.clone(),

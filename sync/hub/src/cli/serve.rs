@@ -11,7 +11,6 @@ use clap::Args;
 use skerry_sync::hub::Limits;
 
 use crate::central::CentralStore;
-use crate::notices::NatsConfig;
 use crate::serve::{HubConfig, RunningHub};
 
 /// What `serve` takes.
@@ -26,6 +25,10 @@ pub(super) struct ServeArguments {
     /// A NATS credentials file.
     #[arg(long, env = "SKERRY_HUB_NATS_CREDENTIALS", value_name = "FILE")]
     nats_credentials: Option<PathBuf>,
+    /// What clients know this hub by: the same at every start, another for every hub [default: made of the store, the
+    /// machine's name and the address].
+    #[arg(long, env = "SKERRY_HUB_NAME", value_name = "NAME")]
+    name: Option<String>,
     #[command(flatten)]
     limits: LimitArguments,
 }
@@ -58,6 +61,12 @@ struct LimitArguments {
     /// Messages that may wait for a document that is being loaded, for each connection [default: 256].
     #[arg(long, env = "SKERRY_HUB_WAITING_FRAMES_MAX", value_name = "COUNT")]
     waiting_frames_max: Option<usize>,
+    /// Bytes of them, for each connection [default: 128M].
+    #[arg(long, env = "SKERRY_HUB_WAITING_BYTES_MAX", value_parser = bytes, value_name = "SIZE")]
+    waiting_bytes_max: Option<usize>,
+    /// Documents that are read from the store at once [default: 32].
+    #[arg(long, env = "SKERRY_HUB_LOADS_MAX", value_name = "COUNT")]
+    loads_max: Option<usize>,
     /// Memory for documents, as estimated; those used longest ago go first [default: 64M].
     #[arg(long, env = "SKERRY_HUB_DOCUMENTS_BYTES_MAX", value_parser = bytes, value_name = "SIZE")]
     documents_bytes_max: Option<usize>,
@@ -92,6 +101,8 @@ impl LimitArguments {
                 bytes_per_second: self.bytes_per_second.map_or(limits.bytes_per_second, |bytes| bytes as u64),
                 queue_bytes_max: self.queue_bytes_max.unwrap_or(limits.queue_bytes_max),
                 waiting_frames_max: self.waiting_frames_max.unwrap_or(limits.waiting_frames_max),
+                waiting_bytes_max: self.waiting_bytes_max.unwrap_or(limits.waiting_bytes_max),
+                loads_max: self.loads_max.unwrap_or(limits.loads_max),
                 documents_bytes_max: self.documents_bytes_max.unwrap_or(limits.documents_bytes_max),
                 chunks_max: self.chunks_max.unwrap_or(limits.chunks_max),
                 handshake_max: seconds(self.handshake_seconds_max, limits.handshake_max),
@@ -99,7 +110,7 @@ impl LimitArguments {
             exchanges_per_second: self.exchanges_per_second.unwrap_or(usual.exchanges_per_second),
             workers: self.workers.unwrap_or(usual.workers),
             look_again: seconds(self.look_again_seconds, usual.look_again),
-            nats: NatsConfig::default(),
+            ..usual
         }
     }
 }
@@ -108,6 +119,7 @@ impl ServeArguments {
     pub(super) async fn run(&self, store: CentralStore) -> anyhow::Result<()> {
         let mut config = self.limits.config();
         config.nats.servers.clone_from(&self.nats);
+        config.name.clone_from(&self.name);
         if let Some(path) = &self.nats_credentials {
             let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
             config.nats.credentials = Some(text);

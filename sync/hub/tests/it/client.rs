@@ -108,9 +108,7 @@ impl Client {
             metadata: PeerMetadata { storage: None, ephemeral: true },
         };
         client.send(&join).await?;
-        while client.hub.is_empty() {
-            client.step().await?;
-        }
+        client.until("the handshake", |client| !client.hub.is_empty()).await?;
         Ok(client)
     }
 
