@@ -58,7 +58,14 @@ impl Sizes {
             return Sizes { records: 200, writes: 10, documents: 20, idle: 100, active: [2, 10], time };
         }
         let idle = 10_000.min(open_files_max().saturating_sub(OTHER_FILES));
-        Sizes { records: 10_000, writes: 200, documents: 1_000, idle, active: [10, 1_000], time: Duration::from_secs(8) }
+        Sizes {
+            records: 10_000,
+            writes: 200,
+            documents: 1_000,
+            idle,
+            active: [10, 1_000],
+            time: Duration::from_secs(8),
+        }
     }
 }
 
@@ -140,7 +147,10 @@ fn measure(
     Ok(row)
 }
 
-fn within(runtime: &tokio::runtime::Runtime, work: impl Future<Output = anyhow::Result<Value>>) -> anyhow::Result<Value> {
+fn within(
+    runtime: &tokio::runtime::Runtime,
+    work: impl Future<Output = anyhow::Result<Value>>,
+) -> anyhow::Result<Value> {
     let ended = runtime.block_on(async { tokio::time::timeout(STEP_MAX, work).await });
     ended.with_context(|| format!("not done within {} s", STEP_MAX.as_secs()))?
 }

@@ -214,7 +214,8 @@ fn a_reader_is_told_that_its_changes_do_not_count() {
     let until = json!({ "key": "tide", "text": "", "data": { "still": "received" }, "metadata": {}, "layers": [], "links": [] });
     other.call("reads", json!({ "project": "notes", "key": "tide", "record": until }));
     // The reader keeps its own change beside what it receives.
-    let received = reader.begin("reads_data", json!({ "project": "notes", "key": "tide", "data": { "still": "received" } }));
+    let received =
+        reader.begin("reads_data", json!({ "project": "notes", "key": "tide", "data": { "still": "received" } }));
     received.wait();
     assert_eq!(other.call("read", shard)["text"], "");
 }

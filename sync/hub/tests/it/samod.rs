@@ -170,7 +170,10 @@ fn samod_writes_a_record() {
     written.expect("a change");
     let expected = record("tide", "High water at noon");
     script.call("reads", json!({ "project": "notes", "key": "tide", "record": expected }));
-    assert_eq!(ids[0], skerry_sync::document::DocumentId::derive(&ProjectName::parse("notes").unwrap(), slot).to_string());
+    assert_eq!(
+        ids[0],
+        skerry_sync::document::DocumentId::derive(&ProjectName::parse("notes").unwrap(), slot).to_string()
+    );
 }
 
 /// Ephemeral messages between samod and JavaScript.

@@ -140,7 +140,11 @@ fn small_document() -> anyhow::Result<Automerge> {
     let mut document = Automerge::new();
     let mut transaction = document.transaction();
     for leaf in 0..DOCUMENT_LEAVES {
-        transaction.put(automerge::ROOT, format!("record-{leaf:03}"), "a sentence of about forty characters, more or less")?;
+        transaction.put(
+            automerge::ROOT,
+            format!("record-{leaf:03}"),
+            "a sentence of about forty characters, more or less",
+        )?;
     }
     transaction.commit();
     Ok(document)

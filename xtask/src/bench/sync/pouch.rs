@@ -55,8 +55,10 @@ impl<'a> Database<'a> {
         let request = ureq::http::Request::builder().method(method);
         let request = request.uri(format!("http://{}/bench{path}", self.server.address));
         self.sent += body.len() as u64;
-        let mut response =
-            self.agent.run(request.header("content-type", "application/json").body(body)?).with_context(|| path.to_owned())?;
+        let mut response = self
+            .agent
+            .run(request.header("content-type", "application/json").body(body)?)
+            .with_context(|| path.to_owned())?;
         let text = response.body_mut().with_config().limit(1 << 30).read_to_string()?;
         self.received += text.len() as u64;
         Ok(serde_json::from_str(&text)?)
@@ -65,7 +67,8 @@ impl<'a> Database<'a> {
     /// What a replicator does to bring documents to the server.
     fn push(&mut self, documents: &[Value]) -> anyhow::Result<()> {
         for batch in documents.chunks(BATCH) {
-            let revision = |document: &Value| (document["_id"].as_str().unwrap_or_default().to_owned(), json!([document["_rev"]]));
+            let revision =
+                |document: &Value| (document["_id"].as_str().unwrap_or_default().to_owned(), json!([document["_rev"]]));
             let asked: serde_json::Map<String, Value> = batch.iter().map(revision).collect();
             let missing = self.call("POST", "/_revs_diff", Some(&Value::Object(asked)))?;
             ensure!(missing.as_object().is_some_and(|missing| missing.len() == batch.len()), "{missing}");
@@ -146,7 +149,10 @@ fn apart(server: &Server, data: &Data, since: &Value) -> anyhow::Result<Value> {
 fn latency(server: &Server, data: &Data, writes: usize) -> anyhow::Result<Value> {
     let mut here = Database::new(server);
     let last = here.call("GET", "", None)?["update_seq"].clone();
-    let url = format!("http://{}/bench/_changes?feed=continuous&include_docs=true&heartbeat=1000&since={last}", server.address);
+    let url = format!(
+        "http://{}/bench/_changes?feed=continuous&include_docs=true&heartbeat=1000&since={last}",
+        server.address
+    );
     let feed = crate::bench::agent().get(&url).call()?;
     let (seen, arrivals) = channel();
     std::thread::spawn(move || {

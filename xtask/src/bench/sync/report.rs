@@ -127,7 +127,8 @@ fn print_goals(report: &Value, servers: &[Value]) {
     line("first sync up: <= 0.5 of the raw bytes", of("/first/up_bytes").map(|bytes| bytes / raw), "", 0.5);
     line("first sync down: <= 0.5 of the raw bytes", of("/first/down_bytes").map(|bytes| bytes / raw), "", 0.5);
     line("write to visible, p95: <= 50 ms", of("/latency/visible_p95_ms"), " ms", 50.0);
-    for (name, pointer) in [("memory after the same work", "/after_work/pss_mb"), ("peak over everything", "/peak_mb")] {
+    for (name, pointer) in [("memory after the same work", "/after_work/pss_mb"), ("peak over everything", "/peak_mb")]
+    {
         for peer in servers.iter().filter(|row| row["name"].as_str().is_some_and(|name| name.contains("repo"))) {
             let ratio = of(pointer).zip(number(peer, pointer)).map(|(ours, theirs)| ours / theirs);
             line(&format!("{name}: <= 0.5 of {}", peer["name"].as_str().unwrap_or_default()), ratio, "", 0.5);

@@ -38,7 +38,8 @@ impl Client {
         let mut command = Command::new("node");
         command.arg("client.mjs").current_dir(scripts.path()).stdin(Stdio::piped()).stdout(Stdio::piped());
         let child = command.spawn();
-        let mut child = child.unwrap_or_else(|error| panic!("node does not start ({error}): install Node.js 20 or newer"));
+        let mut child =
+            child.unwrap_or_else(|error| panic!("node does not start ({error}): install Node.js 20 or newer"));
         let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let waiting = Waiting::default();
         let answers = Arc::clone(&waiting);
