@@ -77,18 +77,21 @@ const calls = {
     doc: ({ name }) => json(handle(name).doc()),
     heads: ({ name }) => handle(name).heads(),
     // Waits until the document says all of this at its root.
-    says: ({ name, values }) =>
-        until(() => {
-            if (!handle(name).isReady()) return undefined
+    async says({ name, values }) {
+        await ready(name)
+        return until(() => {
             const doc = json(handle(name).doc())
             const all = Object.entries(values).every(([at, value]) => JSON.stringify(doc[at]) === JSON.stringify(value))
             return all ? doc : undefined
-        }),
-    at_heads: ({ name, heads }) =>
-        until(() => {
-            const ours = handle(name).isReady() ? [...handle(name).heads()].sort() : []
+        })
+    },
+    async at_heads({ name, heads }) {
+        await ready(name)
+        return until(() => {
+            const ours = [...handle(name).heads()].sort()
             return JSON.stringify(ours) === JSON.stringify([...heads].sort()) ? ours : undefined
-        }),
+        })
+    },
     disconnect() {
         adapter.disconnect()
         return null
@@ -153,6 +156,9 @@ function handle(name) {
     if (!found) throw new Error(`no document ${name}`)
     return found
 }
+
+// A document that was unavailable tells of its change before it is ready, and of nothing afterwards.
+const ready = name => handle(name).whenReady(['ready'])
 
 const shard = (project, key) => handle(`${project}/${shardOf(key)}`)
 

@@ -37,6 +37,7 @@ fn session(server: &Server, data: &Data, replica: &Replica) -> anyhow::Result<(S
     let mut session = replica.session(&data.project);
     while let Some(body) = session.next_request()? {
         let request = agent.post(&url).header("authorization", format!("Bearer {token}"));
+        let request = request.content_type("application/octet-stream");
         let mut answer = request.send(&body[..]).context("exchange")?;
         session.handle_response(&answer.body_mut().with_config().limit(1 << 30).read_to_vec()?)?;
     }

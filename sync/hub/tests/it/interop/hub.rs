@@ -53,6 +53,7 @@ impl Hub {
         while let Some(body) = session.next_request().unwrap() {
             let url = format!("http://{}/api/v1/projects/{project}/sync", self.process.address);
             let request = agent.post(url).header("authorization", format!("Bearer {token}"));
+            let request = request.content_type("application/octet-stream");
             let mut answer = request.send(&body[..]).unwrap();
             session.handle_response(&answer.body_mut().read_to_vec().unwrap()).unwrap();
         }
