@@ -239,8 +239,14 @@ impl DocumentWork {
                 };
                 talk.heard.repeated = repeats(&talk.state, &message);
                 talk.heard.refused |= talk.state.read_only && !message.changes.is_empty();
+                let told = talk.state.last_sent_heads.clone();
                 let received = admission::receive(document, &mut talk.state, message, ours);
                 received.map_err(|why| Ruin { culprit: Culprit::Talk(index), why })?;
+                // Automerge takes heads that both have for heads that the peer was told. It may have named them as those of
+                // changes that it sent before, and waits to hear that they are durable.
+                if talk.state.last_sent_heads == document.get_heads() {
+                    talk.state.last_sent_heads = told;
+                }
             }
             talk.heard.contributed = document.get_heads() != heads;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use automerge::sync::{Message as SyncMessage, State, SyncDoc};
 use automerge::transaction::Transactable;
-use automerge::{Automerge, ROOT, ReadDoc, ScalarValueRef, ValueRef};
+use automerge::{ActorId, Automerge, ROOT, ReadDoc, ScalarValueRef, ValueRef};
 use futures_util::{SinkExt, StreamExt};
 use skerry_sync::ProjectName;
 use skerry_sync::document::{DocumentId, Slot, genesis, map_name};
@@ -123,6 +123,8 @@ impl Client {
 
     /// Opens a document with what the client has of it, and says so to the hub.
     pub(crate) async fn open(&mut self, id: &str, document: Automerge) -> Result<(), Gone> {
+        // Two clients must not number their changes as one.
+        let document = document.with_actor(ActorId::random());
         self.documents.insert(id.to_owned(), (document, State::new()));
         self.speak(id).await
     }
@@ -151,7 +153,7 @@ impl Client {
         self.until(&format!("{id} is acknowledged"), |client| client.is_acknowledged(id)).await
     }
 
-    /// Works until something is so.
+    /// Works until something is so. Clients that wait for each other have to work at the same time.
     pub(crate) async fn until(&mut self, what: &str, is_so: impl Fn(&Client) -> bool) -> Result<(), Gone> {
         let work = async {
             while !is_so(self) {

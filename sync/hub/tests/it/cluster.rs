@@ -61,6 +61,16 @@ struct Writer {
 }
 
 impl Writer {
+    /// Its connection, or a new one. None while its hub lets nobody in.
+    async fn connected(&mut self, cluster: &Cluster) -> Option<Client> {
+        if let Some(client) = self.client.take() {
+            return Some(client);
+        }
+        let mut client = Client::connect(&cluster.hubs[self.number].address, &cluster.token).await.ok()?;
+        client.open(&shard("notes", 0).0, self.document.clone()).await.ok()?;
+        Some(client)
+    }
+
     /// Writes a record at its hub, connecting anew for as long as it takes, until it is acknowledged.
     async fn write(&mut self, cluster: &Cluster) {
         let (id, _) = shard("notes", 0);
@@ -68,11 +78,8 @@ impl Writer {
         self.written += 1;
         put(&mut self.document, &key, "text");
         until("a write is acknowledged", async || {
-            let mut client = match self.client.take() {
-                Some(client) => client,
-                None => Client::connect(&cluster.hubs[self.number].address, &cluster.token).await.ok()?,
-            };
-            client.open(&id, self.document.clone()).await.ok()?;
+            let mut client = self.connected(cluster).await?;
+            client.change(&id, |document| drop(document.merge(&mut self.document).unwrap())).await.ok()?;
             client.acknowledged(&id).await.ok()?;
             self.document = client.document(&id).clone();
             self.client = Some(client);
@@ -86,13 +93,7 @@ impl Writer {
     async fn sees(&mut self, cluster: &Cluster, wanted: &BTreeSet<String>) {
         let (id, _) = shard("notes", 0);
         until("all records at every hub", async || {
-            let mut client = if let Some(client) = self.client.take() {
-                client
-            } else {
-                let mut client = Client::connect(&cluster.hubs[self.number].address, &cluster.token).await.ok()?;
-                client.open(&id, self.document.clone()).await.ok()?;
-                client
-            };
+            let mut client = self.connected(cluster).await?;
             client.listen(Duration::from_millis(50)).await.ok()?;
             let found = texts(client.document(&id));
             let all = wanted.iter().all(|key| found.contains_key(key));
@@ -115,7 +116,7 @@ async fn any_one_process_may_die() {
         .map(|number| Writer {
             number,
             client: None,
-            document: empty.clone(),
+            document: empty.clone().with_actor(automerge::ActorId::random()),
             written: 0,
             acknowledged: BTreeSet::new(),
         })
@@ -167,6 +168,7 @@ async fn hubs_serve_without_nats_and_catch_up() {
     one.open(&id, empty.clone()).await.unwrap();
     two.open(&id, empty).await.unwrap();
     one.change(&id, |document| put(document, "with", "a")).await.unwrap();
+    one.acknowledged(&id).await.unwrap();
     two.until("told at once", |client| texts(client.document(&id)).contains_key("with")).await.unwrap();
     one.say(&id, 1, b"typing").await.unwrap();
     two.until("what was said at another hub", |client| client.ephemerals == [b"typing"]).await.unwrap();

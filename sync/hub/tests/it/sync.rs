@@ -23,8 +23,9 @@ async fn two_clients_converge() {
         one.change(&id, |document| put(document, &format!("one{round}"), "a")).await.unwrap();
         two.change(&id, |document| put(document, &format!("two{round}"), "b")).await.unwrap();
     }
-    one.until("both clients' records", |client| texts(client.document(&id)).len() == 20).await.unwrap();
-    two.until("both clients' records", |client| texts(client.document(&id)).len() == 20).await.unwrap();
+    let all = |client: &Client| texts(client.document(&id)).len() == 20;
+    let (first, second) = tokio::join!(one.until("all records", all), two.until("all records", all));
+    first.and(second).unwrap();
     assert_eq!(one.document(&id).get_heads(), two.document(&id).get_heads());
     one.acknowledged(&id).await.unwrap();
     one.say(&id, 1, b"typing").await.unwrap();
@@ -45,8 +46,8 @@ async fn a_reader_is_told_that_its_changes_are_refused() {
     reader.change(&id, |document| put(document, "mine", "not wanted")).await.unwrap();
     reader.until("the refusal", |client| !client.errors.is_empty()).await.unwrap();
     writer.change(&id, |document| put(document, "tide", "wanted")).await.unwrap();
-    reader.until("the writer's record", |client| texts(client.document(&id)).contains_key("tide")).await.unwrap();
     writer.acknowledged(&id).await.unwrap();
+    reader.until("the writer's record", |client| texts(client.document(&id)).contains_key("tide")).await.unwrap();
     let mut third = Client::connect(&hub.address(), read.reveal()).await.unwrap();
     third.open(&id, Automerge::new()).await.unwrap();
     third.until("the document", |client| texts(client.document(&id)).contains_key("tide")).await.unwrap();
