@@ -86,7 +86,8 @@ fn a_write_is_found_on_the_other_node_within_a_second() {
 fn a_hub_that_goes_away_loses_nothing() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let mut hub = TestHub::start(&["notes"]);
-    let (mut one, two) = (serve(a.path(), &hub.url(), &hub.writer, &[]), serve(b.path(), &hub.url(), &hub.writer, &["notes"]));
+    let (mut one, two) =
+        (serve(a.path(), &hub.url(), &hub.writer, &[]), serve(b.path(), &hub.url(), &hub.writer, &["notes"]));
     publish(&one, "before", "before the hub went away");
     settled(&one);
     until("the first record", PATIENCE, || finds(&two, "before", "before"));
@@ -130,7 +131,8 @@ fn a_hub_that_goes_away_loses_nothing() {
 fn projects_that_are_made_later_are_synced() {
     let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let hub = TestHub::start(&["notes", "private"]);
-    let (one, two) = (serve(a.path(), &hub.url(), &hub.writer, &["notes"]), serve(b.path(), &hub.url(), &hub.writer, &[]));
+    let (one, two) =
+        (serve(a.path(), &hub.url(), &hub.writer, &["notes"]), serve(b.path(), &hub.url(), &hub.writer, &[]));
     publish(&one, "a", "x");
     settled(&one);
     let (_, projects) = two.request("GET", "/projects", None).unwrap();
@@ -168,7 +170,7 @@ fn what_the_hub_refuses_is_shown() {
     drop(server);
     let server = serve(data.path(), &hub.url(), &hub.reader, &[]);
     publish(&server, "mine", "may not go up");
-    shown(&server, "may only read");
+    shown(&server, "allows only reading");
     assert_eq!((&hub_of(&server)["state"], &hub_of(&server)["records_unsent"]), (&json!("connected"), &json!(1)));
     drop(server);
     for (address, wanted) in [("hub.example", "ws://"), ("ws://me:secret@hub.example", "--hub-token")] {
