@@ -170,7 +170,7 @@ fn what_the_hub_refuses_is_shown() {
     drop(server);
     let server = serve(data.path(), &hub.url(), &hub.reader, &[]);
     publish(&server, "mine", "may not go up");
-    shown(&server, "may only read");
+    shown(&server, "allows only reading");
     assert_eq!((&hub_of(&server)["state"], &hub_of(&server)["records_unsent"]), (&json!("connected"), &json!(1)));
     drop(server);
     for (address, wanted) in [("hub.example", "ws://"), ("ws://me:secret@hub.example", "--hub-token")] {

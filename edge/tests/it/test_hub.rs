@@ -39,7 +39,12 @@ impl TestHub {
 
     fn command(&self) -> Command {
         let mut command = Command::new(program());
-        command.arg("--store").arg(self.store.path()).env_remove("SKERRY_HUB_NATS").stdout(Stdio::piped());
+        command
+            .arg("--store")
+            .arg(self.store.path())
+            .env_remove("SKERRY_HUB_NATS")
+            .env("SKERRY_LOG", "warn")
+            .stdout(Stdio::piped());
         command
     }
 
