@@ -1,5 +1,6 @@
 //! What people and misfortune do, drawn one after another.
 
+use crate::device::Device;
 use crate::world::{Client, World};
 
 impl World {
@@ -68,7 +69,7 @@ impl World {
         }
         for device in 0..self.devices.len() {
             self.fill_disk(device, false);
-            if self.rng.per_mille(300) || self.devices.get(device).is_some_and(|device| device.power_fails()) {
+            if self.rng.per_mille(300) || self.devices.get(device).is_some_and(Device::power_fails) {
                 self.kill_device(device);
             }
             self.start_device(device);

@@ -82,7 +82,8 @@ impl Disk {
 
     /// The program has died; what was not synced is there in part. Answers how many steps were lost.
     pub(crate) fn crash(&self, rng: &mut Rng) -> usize {
-        let mut platter = self.platter();
+        let mut guard = self.platter();
+        let platter = &mut *guard;
         platter.steps_left = None;
         let pending = std::mem::take(&mut platter.pending);
         // All of it, nothing of it, or any part, each write for itself: disks do not keep to an order between syncs.
@@ -95,7 +96,7 @@ impl Disk {
                 lost += 1;
             }
         }
-        platter.current = platter.durable.clone();
+        platter.current.clone_from(&platter.durable);
         lost
     }
 

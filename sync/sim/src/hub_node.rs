@@ -221,29 +221,36 @@ impl World {
                     Err(why) => self.reply(hub, life, Event::Replaced { document, outcome: Err(why) }),
                 }
             }
-            StoreStep::Delete { document, mut covers, then } => {
-                let Some(name) = covers.pop() else {
-                    let outcome = then.map_or(Ok(()), |snapshot| self.put(hub, document, snapshot));
-                    return self.reply(hub, life, Event::Replaced { document, outcome });
-                };
-                match self.draw() {
-                    Drawn::Failed => {
-                        self.trace.note(self.now, "store delete fails", format_args!("{document} {}", short(&name)));
-                        self.reply(hub, life, Event::Replaced { document, outcome: Err(failed()) });
-                    }
-                    _ => {
-                        let there = self.central.delete(document, name);
-                        self.trace.note(self.now, "store delete", format_args!("{document} {} {there}", short(&name)));
-                        self.check_kept(document);
-                        self.next_delete(hub, life, document, covers, then);
-                    }
-                }
-            }
+            StoreStep::Delete { document, covers, then } => self.delete_step(hub, life, document, covers, then),
             StoreStep::Quarantine { document, chunk } => {
                 let bad = self.central.quarantine(document, chunk);
                 self.trace.note(self.now, "store quarantine", format_args!("{document} {} {bad}", short(&chunk)));
             }
         }
+    }
+
+    /// Deletes one of the chunks that a snapshot covers, and goes on to the next.
+    fn delete_step(
+        &mut self,
+        hub: usize,
+        life: u64,
+        document: DocumentId,
+        mut covers: Vec<ChunkName>,
+        then: Option<Chunk>,
+    ) {
+        let Some(name) = covers.pop() else {
+            let outcome = then.map_or(Ok(()), |snapshot| self.put(hub, document, snapshot));
+            return self.reply(hub, life, Event::Replaced { document, outcome });
+        };
+        if matches!(self.draw(), Drawn::Failed) {
+            self.trace.note(self.now, "store delete fails", format_args!("{document} {}", short(&name)));
+            let outcome = Err(StoreFailure::Failed("as drawn".to_owned()));
+            return self.reply(hub, life, Event::Replaced { document, outcome });
+        }
+        let there = self.central.delete(document, name);
+        self.trace.note(self.now, "store delete", format_args!("{document} {} {there}", short(&name)));
+        self.check_kept(document);
+        self.next_delete(hub, life, document, covers, then);
     }
 
     fn put(&mut self, hub: usize, document: DocumentId, chunk: Chunk) -> Result<(), StoreFailure> {

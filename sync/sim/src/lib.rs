@@ -75,7 +75,7 @@ pub struct Outcome {
 
 /// Runs one seed.
 pub fn run(seed: u64, options: &Options) -> Outcome {
-    let mut world = match world::World::new(seed, options) {
+    let mut world = match world::World::new(seed, *options) {
         Ok(world) => world,
         Err(error) => return broken(seed, error),
     };

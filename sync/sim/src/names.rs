@@ -12,9 +12,9 @@ pub(crate) const PROJECT: &str = "notes";
 
 #[derive(Debug, Default)]
 struct Names {
-    by_slot: BTreeMap<Slot, (String, DocumentId, Vec<ChangeHash>)>,
-    by_name: BTreeMap<String, Slot>,
-    by_id: BTreeMap<DocumentId, Slot>,
+    documents: BTreeMap<Slot, (String, DocumentId, Vec<ChangeHash>)>,
+    slots: BTreeMap<String, Slot>,
+    ids: BTreeMap<DocumentId, Slot>,
 }
 
 static NAMES: LazyLock<Names> = LazyLock::new(|| {
@@ -23,34 +23,34 @@ static NAMES: LazyLock<Names> = LazyLock::new(|| {
     for slot in Slot::all() {
         let id = DocumentId::derive(&project, slot);
         let first = genesis(&project, slot).map(|document| document.get_heads()).unwrap_or_default();
-        names.by_name.insert(id.to_string(), slot);
-        names.by_id.insert(id, slot);
-        names.by_slot.insert(slot, (id.to_string(), id, first));
+        names.slots.insert(id.to_string(), slot);
+        names.ids.insert(id, slot);
+        names.documents.insert(slot, (id.to_string(), id, first));
     }
     names
 });
 
 /// A document's name on the wire.
 pub(crate) fn of(slot: Slot) -> &'static str {
-    NAMES.by_slot.get(&slot).map_or("", |(name, _, _)| name)
+    NAMES.documents.get(&slot).map_or("", |(name, _, _)| name)
 }
 
 /// The document of a name.
 pub(crate) fn slot(name: &str) -> Option<Slot> {
-    NAMES.by_name.get(name).copied()
+    NAMES.slots.get(name).copied()
 }
 
 /// The document of an id.
 pub(crate) fn slot_of(id: DocumentId) -> Option<Slot> {
-    NAMES.by_id.get(&id).copied()
+    NAMES.ids.get(&id).copied()
 }
 
 /// The change that a document begins with.
 pub(crate) fn first(slot: Slot) -> &'static [ChangeHash] {
-    NAMES.by_slot.get(&slot).map_or(&[], |(_, _, first)| first)
+    NAMES.documents.get(&slot).map_or(&[], |(_, _, first)| first)
 }
 
 /// A document's id.
 pub(crate) fn id(slot: Slot) -> Option<DocumentId> {
-    NAMES.by_slot.get(&slot).map(|(_, id, _)| *id)
+    NAMES.documents.get(&slot).map(|(_, id, _)| *id)
 }

@@ -21,6 +21,7 @@ pub(crate) struct Network {
 
 /// One connection. Each side may know that it is over before the other does.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is true or not by itself")]
 pub(crate) struct Connection {
     pub(crate) client: Client,
     pub(crate) hub: usize,

@@ -134,7 +134,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    pub(crate) fn new(seed: u64, options: &Options) -> Result<World, String> {
+    pub(crate) fn new(seed: u64, options: Options) -> Result<World, String> {
         let mut rng = Rng::new(seed);
         let plan = Plan::new(&mut rng, options.planted);
         let project = ProjectName::parse(names::PROJECT).map_err(|error| error.to_string())?;

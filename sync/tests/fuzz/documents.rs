@@ -89,7 +89,7 @@ fn foreign(slot: Slot, leaves: &[(String, Value)]) -> Vec<u8> {
 }
 
 fn cases() -> ProptestConfig {
-    let cases = std::env::var("SKERRY_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(400);
+    let cases = std::env::var("SKERRY_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200);
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
 }
 

@@ -88,14 +88,14 @@ fn serve(store: &[u8], body: &[u8]) {
 #[test]
 fn requests() {
     let (store, bodies) = conversation();
-    Target::new("exchange requests", &bodies).repair(repair).cases(1_500).run(|body| serve(&store, body));
+    Target::new("exchange requests", &bodies).repair(repair).cases(500).run(|body| serve(&store, body));
 }
 
 /// Whole bodies as a client gets them.
 #[test]
 fn answers() {
     let (store, bodies) = conversation();
-    Target::new("exchange answers", &bodies).repair(repair).cases(1_500).run(|body| {
+    Target::new("exchange answers", &bodies).repair(repair).cases(500).run(|body| {
         let replica = Disk::of(store.clone()).replica().unwrap();
         let mut session = replica.session(&project());
         session.next_request().unwrap();
@@ -118,7 +118,7 @@ fn sync_messages() {
         let repair = |bytes: &mut Vec<u8>| skerry_fuzz::automerge::repair(bytes);
         Target::new("sync messages", &messages)
             .repair(repair)
-            .cases(1_000)
+            .cases(250)
             .run(|message| serve(&store, &body_with(document, message)));
     }
 }

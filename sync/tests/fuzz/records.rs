@@ -41,7 +41,7 @@ fn records_in_json() {
         disk.replica().unwrap().create_project(&project(), "", NOW).unwrap();
         disk.bytes()
     };
-    Target::new("records", &corpus).words(&WORDS).cases(2_000).run(|bytes| {
+    Target::new("records", &corpus).words(&WORDS).cases(800).run(|bytes| {
         let Ok(record) = serde_json::from_slice::<Record>(bytes) else { return };
         // Serde makes keys without checking them; whoever takes records from outside parses the key, as here.
         if RecordKey::parse(record.key.as_str()).is_err() || record.check().is_err() {

@@ -81,18 +81,18 @@ macro_rules! rows {
     };
 }
 
-rows!(project_rows, PROJECTS, key => key.to_owned(), key => key.as_str(), 600);
-rows!(chunk_rows, CHUNKS, key => key, key => *key, 400);
-rows!(record_rows, RECORDS, (project, key) => (project.to_owned(), key.to_owned()), (project, key) => (project.as_str(), key.as_str()), 300);
-rows!(meta_rows, META, key => key.to_owned(), key => key.as_str(), 300);
-rows!(history_rows, HISTORY, (project, slot, commit) => (project.to_owned(), slot, commit), (project, slot, commit) => (project.as_str(), *slot, *commit), 200);
-rows!(vector_rows, VECTORS, key => key, key => *key, 200);
+rows!(project_rows, PROJECTS, key => key.to_owned(), key => key.as_str(), 50);
+rows!(chunk_rows, CHUNKS, key => key, key => *key, 100);
+rows!(record_rows, RECORDS, (project, key) => (project.to_owned(), key.to_owned()), (project, key) => (project.as_str(), key.as_str()), 100);
+rows!(meta_rows, META, key => key.to_owned(), key => key.as_str(), 100);
+rows!(history_rows, HISTORY, (project, slot, commit) => (project.to_owned(), slot, commit), (project, slot, commit) => (project.as_str(), *slot, *commit), 50);
+rows!(vector_rows, VECTORS, key => key, key => *key, 50);
 
 /// Pages of the file, with no checksum put right: redb has its own.
 #[test]
 fn pages() {
     let image = [store().bytes()];
-    Target::new("store file", &image).cases(500).run(|bytes| {
+    Target::new("store file", &image).cases(200).run(|bytes| {
         if let Ok(replica) = Disk::of(bytes.to_vec()).replica() {
             use_it(&replica);
         }
