@@ -18,8 +18,9 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use self::data::Data;
+use self::data::{Data, Documents};
 use self::servers::{Kind, Server};
+use self::wire::Wire;
 use crate::bench::percentile;
 use crate::run::{cargo, run};
 use crate::{fetch, paths};
@@ -126,6 +127,7 @@ fn measure(
     sizes: &Sizes,
     bar: &ProgressBar,
 ) -> anyhow::Result<Value> {
+    runtime.block_on(await_greeting(server))?;
     let mut row = json!({ "pss_started_mb": server.pss_mb()? });
     let mut step = |name: &str, what: &mut dyn FnMut() -> anyhow::Result<Value>| {
         bar.set_message(format!("{}: {name}", server.name));
@@ -145,6 +147,20 @@ fn measure(
     step("many", &mut || within(runtime, load::active(server, many, sizes.time)));
     step("peak_mb", &mut || Ok(server.peak_mb()?.into()));
     Ok(row)
+}
+
+/// Until the server greets. automerge-repo's listens before it can: who comes too early is never answered.
+async fn await_greeting(server: &Server) -> anyhow::Result<()> {
+    let mut tries = 0;
+    loop {
+        let url = server.url();
+        let greeted = tokio::time::timeout(Duration::from_millis(500), Wire::connect(&url, Documents::new())).await;
+        match greeted {
+            Ok(Ok(_)) => return Ok(()),
+            outcome if tries == 20 => return outcome.context("the server does not greet")?.map(drop),
+            _ => tries += 1,
+        }
+    }
 }
 
 fn within(
