@@ -2,6 +2,7 @@
 
 mod admin;
 mod duplicates;
+mod erasure;
 mod highlight;
 mod models;
 mod query;
@@ -101,6 +102,9 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(records::list, records::publish))
         .routes(routes!(records::get, records::put, records::delete))
         .routes(routes!(records::delete_many))
+        .routes(routes!(erasure::erase))
+        .routes(routes!(erasure::compact))
+        .routes(routes!(erasure::reshard))
         .routes(routes!(versions::versions))
         .routes(routes!(query::query))
         .routes(routes!(duplicates::duplicates))

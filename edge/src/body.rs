@@ -1,6 +1,7 @@
 //! The JSON shapes of the API. The OpenAPI description is generated from these types.
 
 mod duplicates;
+mod erasure;
 mod projects;
 mod query;
 
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::problem::{Kind, Problem};
 pub use duplicates::*;
+pub use erasure::*;
 pub use projects::*;
 pub use query::*;
 

@@ -9,6 +9,7 @@ mod components;
 mod crash;
 mod embed_cli;
 mod endpoint;
+mod erasure;
 mod models;
 mod process;
 mod reembed;
