@@ -3,6 +3,7 @@
 mod admin;
 mod changes;
 mod duplicates;
+mod erasure;
 mod highlight;
 mod hub;
 mod models;
@@ -103,6 +104,9 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(records::list, records::publish))
         .routes(routes!(records::get, records::put, records::delete))
         .routes(routes!(records::delete_many))
+        .routes(routes!(erasure::erase))
+        .routes(routes!(erasure::compact))
+        .routes(routes!(erasure::reshard))
         .routes(routes!(versions::versions))
         .routes(routes!(changes::changes))
         .routes(routes!(query::query))

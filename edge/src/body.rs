@@ -1,6 +1,7 @@
 //! The JSON shapes of the API. The OpenAPI description is generated from these types.
 
 mod duplicates;
+mod erasure;
 mod hub;
 mod projects;
 mod query;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::problem::{Kind, Problem};
 pub use duplicates::*;
+pub use erasure::*;
 pub use hub::*;
 pub use projects::*;
 pub use query::*;

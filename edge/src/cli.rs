@@ -4,6 +4,7 @@
 
 mod client;
 mod embed;
+mod erase;
 mod expression;
 mod hub;
 mod models;
@@ -131,6 +132,19 @@ enum Command {
     ///
     /// Everything is read and checked before anything is sent. When this ends without an error, everything is on disk.
     Publish(publish::PublishArguments),
+    /// Erase records for good, here and on every replica: no history, vector, index or free page keeps them.
+    ///
+    /// Works offline; other replicas and hubs follow when they sync, and what they bring of the records is not taken. All
+    /// earlier versions of the project are forgotten. The answer is a receipt. `delete` is for records that may stay in the past.
+    Erase(erase::EraseArguments),
+    /// Forget the project's history, here and on every replica, to make it small.
+    Compact,
+    /// Spread the project over another number of documents, here and on every replica. Forgets its history.
+    Reshard {
+        /// A power of two, 1 to 4096. About 2,000 records to a document are a good size; 64 at first.
+        #[arg(long)]
+        shards: u16,
+    },
     /// Find records by meaning, words and filters.
     #[command(after_help = QUERY_EXAMPLES)]
     Query(search::QueryArguments),
@@ -285,6 +299,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Reembed(reembed) => models::reembed(&globals, &reembed),
         Command::Get { key } => show::get(&globals, &key),
         Command::Delete { keys } => show::delete(&globals, &keys),
+        Command::Erase(arguments) => erase::erase(&globals, &arguments),
+        Command::Compact => erase::compact(&globals),
+        Command::Reshard { shards } => erase::reshard(&globals, shards),
         Command::Sync(sync) => transfer::sync(&globals, &sync),
         Command::Import(import) => transfer::import(&globals, &import),
         Command::Export(export) => transfer::export(&globals, &export),

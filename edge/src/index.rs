@@ -32,6 +32,9 @@ const FEED_PAGE: usize = 1_000;
 /// Records that get their vectors at a time.
 const EMBED_PAGE: usize = 64;
 
+/// How often somebody who waits for a sealing to end looks.
+const SEALING_LOOKED_AT: std::time::Duration = std::time::Duration::from_millis(5);
+
 /// Why an index could not follow its project.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -202,6 +205,16 @@ impl ProjectIndex {
     /// Ends its life: another index stands in its place. Its files are deleted; whoever is asking it is answered.
     pub(crate) fn retire(&self) {
         self.retired.store(true, Ordering::Release);
+        self.sealed.delete_files();
+    }
+
+    /// Ends its life for good: when this returns, nobody seals for it any more, and it has no files.
+    pub(crate) fn end(&self) {
+        self.retired.store(true, Ordering::Release);
+        // Whoever is sealing sees at the end that nobody wants it; nobody begins after that.
+        while self.sealed.begin().map(std::mem::forget).is_none() {
+            std::thread::sleep(SEALING_LOOKED_AT);
+        }
         self.sealed.delete_files();
     }
 

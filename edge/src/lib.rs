@@ -13,6 +13,7 @@ pub mod auth;
 pub mod body;
 pub mod cli;
 pub mod clock;
+mod erasure;
 pub mod extract;
 pub mod filter;
 pub mod hub;

@@ -83,6 +83,8 @@ pub struct Node {
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
     hub: OnceLock<Arc<Hub>>,
+    /// Held by whoever removes for good what is gone.
+    pub(crate) purging: Mutex<()>,
     /// For threads in the background, which do not keep the node alive.
     me: Weak<Node>,
     opened: Instant,
@@ -135,6 +137,7 @@ impl Node {
             reembeddings: Mutex::default(),
             moves,
             hub: OnceLock::new(),
+            purging: Mutex::default(),
             me: Weak::clone(me),
             opened,
         }))
@@ -227,6 +230,11 @@ impl Node {
         }
     }
 
+    /// Takes the project's index away; the next who asks makes a new one.
+    pub(crate) fn take_index(&self, project: &ProjectName) -> Option<Arc<ProjectIndex>> {
+        self.indexes().remove(project)
+    }
+
     /// What the project's queries are answered with: the model that it names, or, while its records are being embedded anew,
     /// the one before.
     ///
@@ -265,6 +273,10 @@ impl Node {
     /// Brings the project's index up to date; faults go to the log. What has grown is sealed in the background, and a project
     /// that names another model than the one in use is embedded anew there.
     pub fn follow(&self, project: &ProjectName) {
+        // Another replica erased something, or an earlier attempt was interrupted.
+        if let Err(error) = self.purge(project) {
+            tracing::error!(%project, %error, "what is gone could not be removed for good; tried again with the next write");
+        }
         let index = match self.index(project) {
             Ok(index) => index,
             Err(error) => {

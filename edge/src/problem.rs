@@ -53,6 +53,8 @@ kinds! {
     InvalidBody = "invalid-body", UNPROCESSABLE_ENTITY, "The body does not have the expected shape";
     /// A record breaks a limit or a rule.
     InvalidRecord = "invalid-record", UNPROCESSABLE_ENTITY, "A record is not valid";
+    /// A record was erased elsewhere, and that has not arrived here to the end.
+    BeingErased = "being-erased", CONFLICT, "The record is being erased";
     /// A project's name breaks a rule.
     InvalidName = "invalid-name", BAD_REQUEST, "A name is not valid";
     /// A query breaks a limit or a rule.
@@ -230,6 +232,11 @@ impl From<WriteError> for Problem {
             )
             .with("errors", json!([{ "index": index, "key": key, "detail": reason.to_string() }])),
             WriteError::Settings(error) => Problem::new(Kind::InvalidBody, format!("{error}.")),
+            WriteError::Shards(_) => Problem::new(Kind::InvalidBody, format!("`shards`: {error}.")),
+            WriteError::BeingErased { ref key } => {
+                Problem::new(Kind::BeingErased, format!("{error}. Nothing of this request was stored."))
+                    .with("key", key.as_str())
+            }
             WriteError::StoreFull => Problem::new(
                 Kind::StoreFull,
                 "The disk that holds the store is full. Nothing of this request was stored, nothing stored before is lost; free some space and send it again.",

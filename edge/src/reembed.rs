@@ -66,6 +66,13 @@ impl Node {
         self.reembeddings.lock().unwrap_or_else(PoisonError::into_inner).get(project).map(Arc::clone)
     }
 
+    /// Stops the project's way to another model; [`reconcile`] begins it again.
+    pub(crate) fn cancel_reembedding(&self, project: &ProjectName) {
+        if let Some(job) = self.reembeddings.lock().unwrap_or_else(PoisonError::into_inner).remove(project) {
+            job.cancel.cancel();
+        }
+    }
+
     /// Does what a changed name of the project's model asks for.
     ///
     /// # Errors

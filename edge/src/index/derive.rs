@@ -118,6 +118,21 @@ impl Derivation {
         Ok(chunks.collect())
     }
 
+    /// The names in the cache of everything that belongs to texts; none where the model is not here.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub(crate) fn cache_keys(&self, replica: &Replica, texts: &[&str]) -> Result<Vec<[u8; 16]>, IndexError> {
+        let Ok(model) = &self.model else { return Ok(Vec::new()) };
+        let spans = self.cached_spans(replica, model.as_ref(), texts)?;
+        let cutter = self.cutter(model.as_ref());
+        let keys = texts.iter().zip(&spans).flat_map(|(text, spans)| {
+            let chunks = slices(&[*text], std::slice::from_ref(spans));
+            skerry_sync::vector_keys(&model.card().id, &cutter, text, &chunks)
+        });
+        Ok(keys.collect())
+    }
+
     /// Spans of texts that are in the cache or need no cutting.
     fn cached_spans(
         &self,

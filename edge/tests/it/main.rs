@@ -10,6 +10,7 @@ mod components;
 mod crash;
 mod embed_cli;
 mod endpoint;
+mod erasure;
 mod hub;
 mod models;
 mod process;

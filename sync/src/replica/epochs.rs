@@ -63,6 +63,15 @@ struct Order<'a> {
     shards: Option<u16>,
 }
 
+/// What a merge brought.
+#[derive(Debug, Default)]
+pub(super) struct Arrived {
+    /// Changes of the catalog.
+    pub(super) catalog: bool,
+    /// Keys of the records that changes of the documents of now touch.
+    pub(super) keys: BTreeSet<RecordKey>,
+}
+
 /// What takes the place of a project's documents.
 struct Installed {
     epoch: Epoch,
@@ -207,7 +216,7 @@ impl Replica {
         &self,
         documents: &mut Documents,
         project: &ProjectName,
-        look: bool,
+        arrived: &Arrived,
     ) -> Result<bool, WriteError> {
         let Some(row) = self.project_row(project)? else { return Ok(false) };
         let at = At { project, epoch: row.epoch, slot: Slot::Catalog };
@@ -229,7 +238,7 @@ impl Replica {
             }
         }
         let went = current != row.epoch;
-        if !(look || went) {
+        if !went && !arrived.catalog && (!row.unsettled || arrived.keys.is_empty()) {
             return Ok(false);
         }
         let epochs = Epochs::read(project, &documents.get(self.store(), at)?.document);
@@ -238,7 +247,11 @@ impl Replica {
         if waiting || erased.is_empty() {
             return Ok(went);
         }
-        let held = self.store().read(|transaction| Old { transaction, project, epoch: current }.holds(&erased))?;
+        let held = if went || arrived.catalog {
+            self.store().read(|transaction| Old { transaction, project, epoch: current }.holds(&erased))?
+        } else {
+            arrived.keys.iter().any(|key| erased.contains(key))
+        };
         if held {
             let order = Order { why: Cut::Again, erase: &BTreeSet::new(), shards: None };
             self.cut(documents, project, &order, UNKNOWN_TIME)?;

@@ -9,6 +9,7 @@ use automerge::sync::{State, SyncDoc};
 use serde_bytes::ByteBuf;
 
 use super::documents::{At, Documents};
+use super::epochs::Arrived;
 use super::history::UNKNOWN_TIME;
 use super::project::ProjectRow;
 use super::{Replica, Touched, project};
@@ -114,9 +115,10 @@ impl Replica {
             }
         }
         if !known || !touched.is_empty() {
-            let look = touched.contains_key(&(epoch, Slot::Catalog)) || row.unsettled;
+            let catalog = touched.contains_key(&(epoch, Slot::Catalog));
             self.store_changes(&mut documents, project, &touched, row, UNKNOWN_TIME)?;
-            self.advance(&mut documents, project, look)?;
+            let arrived = Arrived { catalog, keys: touched.into_values().flatten().collect() };
+            self.advance(&mut documents, project, &arrived)?;
         }
         let answer = self.reply(&mut documents, project, epoch, talks)?;
         Ok((answer, arrived))
