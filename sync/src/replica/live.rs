@@ -9,6 +9,7 @@ use automerge::sync::{Capability, Have, Message, State, SyncDoc};
 use automerge::{Automerge, ChangeHash};
 
 use super::documents::{At, Loaded};
+use super::epochs::Arrived;
 use super::history::UNKNOWN_TIME;
 use super::{Replica, Touched, project};
 use crate::admission::{self, Refusal};
@@ -126,9 +127,10 @@ impl Replica {
             taken.insert(at.slot, outcome);
         }
         if !touched.is_empty() {
-            let look = touched.contains_key(&(epoch, Slot::Catalog)) || row.unsettled;
+            let catalog = touched.contains_key(&(epoch, Slot::Catalog));
             self.store_changes(&mut documents, project, &touched, row, UNKNOWN_TIME)?;
-            self.advance(&mut documents, project, look)?;
+            let arrived = Arrived { catalog, keys: touched.into_values().flatten().collect() };
+            self.advance(&mut documents, project, &arrived)?;
         }
         let row = self.project_row(project)?.unwrap_or_default();
         let mut answers = Vec::new();
