@@ -28,6 +28,10 @@ const FRAMES_MAX: usize = 65_536;
 /// Bytes of frames and bodies that wait for the core, besides one of the greatest size.
 const WAITING_BYTES: usize = 64 << 20;
 
+/// Bytes of exchange bodies that are being received, besides one of the greatest size. Apart from frames: a client that is slow to
+/// send its body must not hold up others' frames.
+const BODIES_BYTES: usize = 256 << 20;
+
 /// How often the core is told that time has passed.
 const TICK_EVERY: Duration = Duration::from_secs(1);
 
@@ -78,6 +82,8 @@ pub(crate) struct Core {
     reports: mpsc::UnboundedSender<Report>,
     room: Arc<Semaphore>,
     room_max: usize,
+    bodies: Arc<Semaphore>,
+    bodies_max: usize,
     connections: Arc<AtomicU64>,
 }
 
@@ -118,11 +124,14 @@ pub(crate) fn start(config: DriverConfig) -> (Core, tokio::task::JoinHandle<anyh
     let (commands, commands_in) = mpsc::channel(COMMANDS_MAX);
     let (reports, reports_in) = mpsc::unbounded_channel();
     let room_max = config.limits.frame_bytes_max.max(WAITING_BYTES);
+    let bodies_max = config.limits.frame_bytes_max.max(BODIES_BYTES);
     let core = Core {
         commands,
         reports: reports.clone(),
         room: Arc::new(Semaphore::new(room_max)),
         room_max,
+        bodies: Arc::new(Semaphore::new(bodies_max)),
+        bodies_max,
         connections: Arc::default(),
     };
     let driver = Driver {
@@ -203,17 +212,21 @@ impl Core {
         answered.await.map_err(|_| Stopped)
     }
 
-    /// Waits until so many bytes may wait for the core, and holds them until it has taken them.
+    /// Waits until a body of so many bytes may be received, and holds them until the core has taken it.
     pub(crate) async fn room(&self, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Stopped> {
-        match u32::try_from(bytes.min(self.room_max)).unwrap_or(u32::MAX) {
-            0 => Ok(None),
-            share => Arc::clone(&self.room).acquire_many_owned(share).await.map(Some).map_err(|_| Stopped),
-        }
+        reserve(&self.bodies, bytes.min(self.bodies_max)).await
     }
 
     async fn send(&self, command: Command, bytes: usize) -> Result<(), Stopped> {
-        let room = self.room(bytes).await?;
+        let room = reserve(&self.room, bytes.min(self.room_max)).await?;
         self.commands.send(Envelope { command, _room: room }).await.map_err(|_| Stopped)
+    }
+}
+
+async fn reserve(room: &Arc<Semaphore>, bytes: usize) -> Result<Option<OwnedSemaphorePermit>, Stopped> {
+    match u32::try_from(bytes).unwrap_or(u32::MAX) {
+        0 => Ok(None),
+        share => Arc::clone(room).acquire_many_owned(share).await.map(Some).map_err(|_| Stopped),
     }
 }
 

@@ -156,16 +156,7 @@ impl RunningHub {
             ending: Ending::default(),
         });
         start_watches(&shared, config.look_again);
-        let listener = listener.tap_io(|socket| {
-            // A change must not wait for the next one to fill a packet.
-            if let Err(error) = socket.set_nodelay(true) {
-                tracing::debug!(%error, "a connection keeps its delay");
-            }
-        });
-        let router = api::router(Arc::clone(&shared));
-        let draining = shared.ending.draining.clone();
-        let serving = axum::serve(listener, router).with_graceful_shutdown(draining.cancelled_owned());
-        let server = tokio::spawn(serving.into_future());
+        let server = serve_http(listener, &shared);
         tracing::info!(%address, store = shared.store.shown(), name = shared.name, instance = shared.instance, "listening");
         Ok(RunningHub { address, shared, server, driver })
     }
@@ -206,6 +197,19 @@ impl RunningHub {
         anyhow::ensure!(stored.is_ok(), "stopped while the store was still busy; nobody was told that it counts");
         Ok(())
     }
+}
+
+fn serve_http(listener: TcpListener, shared: &Arc<Shared>) -> JoinHandle<std::io::Result<()>> {
+    let listener = listener.tap_io(|socket| {
+        // A change must not wait for the next one to fill a packet.
+        if let Err(error) = socket.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+    });
+    let router = api::router(Arc::clone(shared));
+    let draining = shared.ending.draining.clone();
+    let serving = axum::serve(listener, router).with_graceful_shutdown(draining.cancelled_owned());
+    tokio::spawn(serving.into_future())
 }
 
 /// Clients remember how far they came with a hub by its name: it must outlive a restart.

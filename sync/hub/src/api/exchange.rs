@@ -16,6 +16,9 @@ use crate::serve::Shared;
 /// How long a request may take, from its first byte to its answer.
 const REQUEST_MAX: Duration = Duration::from_mins(2);
 
+/// How long a body may take to arrive: room is held for it meanwhile.
+const BODY_MAX: Duration = Duration::from_secs(30);
+
 /// When to try again what took too long.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -70,7 +73,11 @@ async fn answer(shared: &Arc<Shared>, project: &str, headers: &HeaderMap, body: 
     };
     shared.pace.count(authorised.digest, length, Instant::now()).map_err(too_fast)?;
     let room = shared.core.room(length).await.map_err(stopping)?;
-    let body = axum::body::to_bytes(body, length).await.map_err(|error| {
+    let body = tokio::time::timeout(BODY_MAX, axum::body::to_bytes(body, length)).await.map_err(|_| {
+        let detail = "The body did not arrive within 30 seconds. Send it again, or less at once.";
+        Problem::new(Kind::DeadlineExceeded, detail).retry_after(RETRY)
+    })?;
+    let body = body.map_err(|error| {
         let detail = format!("The body cannot be read ({error}); it has to end where Content-Length says.");
         Problem::new(Kind::DamagedExchange, detail)
     })?;
