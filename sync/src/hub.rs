@@ -15,6 +15,7 @@ mod connection;
 mod contents;
 mod document;
 mod ephemeral;
+mod epochs;
 mod exchange;
 mod peer;
 mod project;
@@ -33,6 +34,7 @@ use crate::wire::message::Message;
 use budget::Budget;
 use connection::Connection;
 use document::Document;
+use epochs::Early;
 use ephemeral::Sessions;
 use exchange::Exchange;
 use project::Projects;
@@ -53,6 +55,9 @@ pub struct Hub {
     documents: BTreeMap<DocumentId, Document>,
     projects: Projects,
     exchanges: BTreeMap<ExchangeId, Exchange>,
+    /// Requests and connections that wait until it is known what a project consists of.
+    early: BTreeMap<ExchangeId, Early>,
+    early_connections: BTreeSet<ConnectionId>,
     sessions: Sessions,
     budget: Budget,
     /// Documents that something happened to in this call.
@@ -78,6 +83,8 @@ impl Hub {
             documents: BTreeMap::new(),
             projects: Projects::default(),
             exchanges: BTreeMap::new(),
+            early: BTreeMap::new(),
+            early_connections: BTreeSet::new(),
             sessions: Sessions::default(),
             budget: Budget::default(),
             dirty: BTreeSet::new(),
@@ -99,7 +106,7 @@ impl Hub {
             Event::Sent { connection, bytes } => self.handle_sent(connection, bytes),
             Event::Closed { connection } => self.drop_connection(connection),
             Event::Exchange { exchange, grant, project, body } => {
-                self.handle_exchange(exchange, &grant, &project, &body);
+                self.handle_exchange(exchange, &grant, project, body);
             }
             Event::Loaded { document, outcome } => self.handle_loaded(now, document, outcome),
             Event::Stored { document, outcome } => self.handle_stored(document, outcome),
@@ -117,9 +124,7 @@ impl Hub {
 
     fn handle_connected(&mut self, now: Now, id: ConnectionId, grant: Grant) {
         let full = self.connections.len() >= self.limits.connections_max;
-        if let Scope::Projects(names) = &grant.scope {
-            self.projects.hold(names);
-        }
+        self.hold(&grant);
         self.connections.insert(id, Connection::new(grant, now, &self.limits));
         if full {
             let most = self.limits.connections_max;
@@ -203,9 +208,8 @@ impl Hub {
     /// Forgets a connection. What it sent before and is being stored goes on.
     fn drop_connection(&mut self, id: ConnectionId) {
         let Some(connection) = self.connections.remove(&id) else { return };
-        if let Scope::Projects(names) = &connection.grant.scope {
-            self.projects.release(names);
-        }
+        Projects::named(&connection.grant).iter().for_each(|name| self.projects.release(name));
+        self.early_connections.remove(&id);
         for document_id in connection.documents {
             let Some(document) = self.documents.get_mut(&document_id) else { continue };
             if document.peers.remove(&id).is_some_and(|peer| peer.waiting > 0) {

@@ -3,10 +3,9 @@
 use automerge::{Automerge, ChangeHash, ReadDoc};
 
 use super::admission;
+use super::project::Place;
 use super::types::{Chunk, ChunkName};
 use super::work::{save, size};
-use crate::document::{self, Slot};
-use crate::record::ProjectName;
 
 /// What is said of a chunk whose bytes are not those that its name promises.
 pub(super) const DAMAGED: &str = "its bytes are not those that its name promises";
@@ -41,12 +40,12 @@ impl Body {
     }
 
     /// Puts the first change of a project's document where it is missing.
-    pub(super) fn begin(&mut self, project: Option<&(ProjectName, Slot)>) -> Result<(), String> {
-        let Some((project, slot)) = project else { return Ok(()) };
+    pub(super) fn begin(&mut self, place: Option<&Place>) -> Result<(), String> {
+        let Some(Place { project, epoch, slot }) = place else { return Ok(()) };
         if self.genesis.is_some() {
             return Ok(());
         }
-        let mut genesis = document::genesis(project, *slot).map_err(|error| error.to_string())?;
+        let mut genesis = epoch.genesis(project, *slot).map_err(|error| error.to_string())?;
         let Some(&hash) = genesis.get_heads().first() else { return Ok(()) };
         self.genesis = Some(hash);
         if super::contents::has(&self.document, &hash) {

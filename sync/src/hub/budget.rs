@@ -22,6 +22,13 @@ pub(super) struct Budget {
 }
 
 impl Budget {
+    /// Forgets a document that is no longer there.
+    pub(super) fn forget(&mut self, document: &Document) {
+        self.home.remove(&document.used);
+        self.spare.remove(&document.used);
+        self.bytes = self.bytes.saturating_sub(document.counted);
+    }
+
     /// Notes that a document was used, and where it is now.
     pub(super) fn note(&mut self, id: DocumentId, document: &mut Document) {
         self.home.remove(&document.used);

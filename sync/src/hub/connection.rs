@@ -1,10 +1,11 @@
 //! A connection: what it may do, what it has done, what waits for it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::types::{Access, Grant, Limits, Now};
 use crate::document::DocumentId;
+use crate::record::ProjectName;
 
 /// Seconds' worth of messages and bytes that a connection may save up.
 const BURST_SECONDS: f64 = 10.0;
@@ -32,6 +33,10 @@ pub(super) struct Connection {
     pub(super) documents: BTreeSet<DocumentId>,
     /// Bytes of its frames that wait for documents.
     pub(super) waiting_bytes: usize,
+    /// Frames that wait until it is known what the project consists of, by document.
+    pub(super) early: BTreeMap<DocumentId, Vec<Vec<u8>>>,
+    /// Projects of which it asked for documents whose epoch is over, and was told so.
+    pub(super) told_over: BTreeSet<ProjectName>,
 }
 
 impl Connection {
@@ -49,6 +54,8 @@ impl Connection {
             blocked: BTreeSet::new(),
             documents: BTreeSet::new(),
             waiting_bytes: 0,
+            early: BTreeMap::new(),
+            told_over: BTreeSet::new(),
         }
     }
 

@@ -7,16 +7,20 @@ use automerge::sync::State;
 
 use super::body::Body;
 use super::peer::{Heads, Peer, PeerState};
+use super::project::{Named, Place};
 use super::types::{ChunkName, ConnectionId, ExchangeId, Now};
-use crate::document::Slot;
 use crate::record::ProjectName;
 
 /// A document.
 #[derive(Debug, Default)]
 pub(super) struct Document {
     /// What it is, where it belongs to a project.
-    pub(super) project: Option<(ProjectName, Slot)>,
+    pub(super) project: Option<Place>,
     pub(super) stage: Stage,
+    /// To be read though nobody asks for it: a catalog that somebody waits for.
+    pub(super) look: bool,
+    /// Its epoch is over. It goes when nothing of it is on its way any more.
+    pub(super) over: bool,
     /// Heads of what is durable, also while the document is not in memory; none where somebody else may have changed it.
     pub(super) heads: Option<Heads>,
     /// Chunks in the store that are in memory; with the changes of those that are not in the history yet.
@@ -76,6 +80,8 @@ pub(super) struct Storing {
     /// Whose changes are in it.
     pub(super) connections: BTreeSet<ConnectionId>,
     pub(super) exchanges: Vec<(ExchangeId, Box<State>)>,
+    /// What it names, where it is a catalog.
+    pub(super) named: Option<(ProjectName, Named)>,
 }
 
 /// A snapshot on its way to the store.
@@ -134,6 +140,7 @@ impl Document {
         matches!(self.stage, Stage::Home(_))
             && self.inbox.is_empty()
             && self.tasks.is_empty()
+            && !self.look
             && self.fetched.is_empty()
             && self.fetching.is_none()
             && self.replacing.is_none()
@@ -144,6 +151,7 @@ impl Document {
         matches!(self.stage, Stage::Cold)
             && self.peers.is_empty()
             && self.tasks.is_empty()
+            && !self.look
             && self.replacing.is_none()
             && self.fetching.is_none()
     }

@@ -10,8 +10,11 @@ use serde_bytes::ByteBuf;
 
 use super::document::{Stage, Task};
 use super::work::{Said, Talk};
-use super::{Access, Effect, ExchangeId, Grant, Hub, Scope, admission, project};
+use super::epochs::Early;
+use super::project::Place;
+use super::{Access, Effect, ExchangeId, Grant, Hub, Scope, admission};
 use crate::document::{DocumentId, Slot};
+use crate::epoch::Epoch;
 use crate::error::{ExchangeError, ReadError};
 use crate::exchange::{BODY_BYTES_SOFT_MAX, Body, DocumentHeads, DocumentMessage};
 use crate::record::ProjectName;
@@ -24,6 +27,8 @@ const SAYING_MAX: usize = 8;
 #[derive(Debug)]
 pub(super) struct Exchange {
     project: ProjectName,
+    /// The epoch whose shards the body speaks of.
+    epoch: Epoch,
     slots: BTreeMap<DocumentId, Slot>,
     read_only: bool,
     /// Documents whose messages are not durable yet.
@@ -47,8 +52,21 @@ enum Heard {
 }
 
 impl Hub {
-    pub(super) fn handle_exchange(&mut self, id: ExchangeId, grant: &Grant, project: &ProjectName, body: &[u8]) {
-        match self.opened(grant, project, body) {
+    pub(super) fn handle_exchange(&mut self, id: ExchangeId, grant: &Grant, project: ProjectName, body: Vec<u8>) {
+        if let Err(error) = self.admit(grant, &project, &body) {
+            return self.effects.push(Effect::Answer { exchange: id, outcome: Err(error) });
+        }
+        let early = Early { project, read_only: grant.access == Access::Read, body };
+        self.hold_project(&early.project);
+        if self.projects.newest(&early.project).is_none() {
+            return self.put_exchange_off(id, early);
+        }
+        self.begin_exchange(id, early);
+    }
+
+    /// The catalog was read: what the body speaks of can be told from what it must not.
+    pub(super) fn begin_exchange(&mut self, id: ExchangeId, early: Early) {
+        match self.opened(&early) {
             Ok((exchange, messages)) => {
                 self.exchanges.insert(id, exchange);
                 for (document, message) in messages {
@@ -56,18 +74,14 @@ impl Hub {
                 }
                 self.advance(id);
             }
-            Err(error) => self.effects.push(Effect::Answer { exchange: id, outcome: Err(error) }),
+            Err(error) => {
+                self.projects.release(&early.project);
+                self.effects.push(Effect::Answer { exchange: id, outcome: Err(error) });
+            }
         }
     }
 
-    /// Checks a body before anything of it is done.
-    #[allow(clippy::type_complexity, reason = "an exchange and its messages, by document")]
-    fn opened(
-        &self,
-        grant: &Grant,
-        project: &ProjectName,
-        body: &[u8],
-    ) -> Result<(Exchange, Vec<(DocumentId, Vec<u8>)>), ExchangeError> {
+    fn admit(&self, grant: &Grant, project: &ProjectName, body: &[u8]) -> Result<(), ExchangeError> {
         if matches!(&grant.scope, Scope::Projects(names) if !names.contains(project)) {
             return Err(ReadError::UnknownProject(project.to_string()).into());
         }
@@ -75,12 +89,21 @@ impl Hub {
             let why = format!("it has {} bytes; {} are allowed", body.len(), self.limits.frame_bytes_max);
             return Err(ExchangeError::Damaged(why));
         }
+        Ok(())
+    }
+
+    /// Checks a body before anything of it is done.
+    #[allow(clippy::type_complexity, reason = "an exchange and its messages, by document")]
+    fn opened(&self, early: &Early) -> Result<(Exchange, Vec<(DocumentId, Vec<u8>)>), ExchangeError> {
+        let Early { project, read_only, body } = early;
+        let read_only = *read_only;
         let body = Body::decode(body)?;
+        let epoch = body.epoch()?;
         if body.project != project.as_str() {
             return Err(ExchangeError::Foreign(format!("it is about `{}`", body.project.escape_default())));
         }
-        let slots: BTreeMap<DocumentId, Slot> = project::documents(project).collect();
-        let read_only = grant.access == Access::Read;
+        let slots: BTreeMap<DocumentId, Slot> =
+            epoch.slots().map(|slot| (epoch.document_id(project, slot), slot)).collect();
         let mut seen = BTreeSet::new();
         let mut known = |bytes: &[u8]| {
             let id = <[u8; 16]>::try_from(bytes).ok().map(DocumentId).filter(|id| slots.contains_key(id));
@@ -95,6 +118,10 @@ impl Hub {
             if read_only && !read.changes.is_empty() {
                 return Err(ExchangeError::ReadOnly);
             }
+            // Shards of another epoch are passed over: what is said of the catalog tells the other side why.
+            if !self.projects.talks_of(project, epoch, slots.get(&document).copied()) {
+                continue;
+            }
             heard.push_back((document, Heard::Message));
             messages.push((document, message.into_vec()));
         }
@@ -103,6 +130,7 @@ impl Hub {
         }
         let exchange = Exchange {
             project: project.clone(),
+            epoch,
             slots,
             read_only,
             merging: messages.iter().map(|(document, _)| *document).collect(),
@@ -122,7 +150,8 @@ impl Hub {
         state.read_only = exchange.read_only;
         let document = self.documents.entry(document_id).or_default();
         if document.project.is_none() {
-            document.project = exchange.slots.get(&document_id).map(|slot| (exchange.project.clone(), *slot));
+            let (project, epoch) = (exchange.project.clone(), exchange.epoch);
+            document.project = exchange.slots.get(&document_id).map(|slot| Place { project, epoch, slot: *slot });
         }
         document.tasks.push_back(Task { exchange: id, message, state });
         self.dirty.insert(document_id);
@@ -190,6 +219,10 @@ impl Hub {
                 return;
             }
             let Some((document_id, heard)) = exchange.heard.pop_front() else { break };
+            let Exchange { project, epoch, slots, .. } = &*exchange;
+            if !self.projects.talks_of(project, *epoch, slots.get(&document_id).copied()) {
+                continue;
+            }
             let state = exchange.states.remove(&document_id).unwrap_or_default();
             let full = exchange.bytes >= BODY_BYTES_SOFT_MAX;
             let ours = self.told_heads(document_id);
@@ -215,7 +248,9 @@ impl Hub {
 
     fn finish(&mut self, id: ExchangeId) {
         let Some(mut exchange) = self.exchanges.remove(&id) else { return };
-        let mut body = Body { project: exchange.project.to_string(), ..Body::default() };
+        let newest = self.projects.newest(&exchange.project).unwrap_or_default();
+        self.projects.release(&exchange.project);
+        let mut body = Body::about(&exchange.project, newest);
         for document_id in exchange.order {
             let document = ByteBuf::from(document_id.0);
             if let Some(message) = exchange.said.remove(&document_id) {
@@ -227,9 +262,19 @@ impl Hub {
         self.effects.push(Effect::Answer { exchange: id, outcome: body.encode() });
     }
 
+    /// A document's epoch came to an end while a request was about it.
+    pub(super) fn exchange_passed_over(&mut self, document_id: DocumentId, id: ExchangeId) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        exchange.merging.remove(&document_id);
+        exchange.saying.remove(&document_id);
+        exchange.order.retain(|document| *document != document_id);
+        self.advance(id);
+    }
+
     /// A request ends here. Whatever is still being done for it is of no more use.
     pub(super) fn fail_exchange(&mut self, id: ExchangeId, error: ExchangeError) {
-        if self.exchanges.remove(&id).is_some() {
+        if let Some(exchange) = self.exchanges.remove(&id) {
+            self.projects.release(&exchange.project);
             self.effects.push(Effect::Answer { exchange: id, outcome: Err(error) });
         }
     }

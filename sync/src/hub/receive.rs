@@ -8,6 +8,7 @@ use automerge::sync::{Message as SyncMessage, State, SyncDoc};
 use super::admission;
 use super::document::Waiting;
 use super::peer::{Heads, Peer, PeerState, Traits, greeting};
+use super::project::Sight;
 use super::{CloseReason, ConnectionId, Hub, Now};
 use crate::document::DocumentId;
 use crate::wire::message::{Message, PeerMetadata};
@@ -68,8 +69,13 @@ impl Hub {
         self.reply(id, &peer);
     }
 
+    fn sight(&self, id: ConnectionId, document: DocumentId) -> Sight {
+        let connection = self.connections.get(&id);
+        connection.map_or(Sight::Unseen, |connection| self.projects.sight(&connection.grant, document))
+    }
+
     fn may_see(&self, id: ConnectionId, document: DocumentId) -> bool {
-        self.connections.get(&id).is_some_and(|connection| self.projects.allows(&connection.grant, document))
+        self.sight(id, document) == Sight::Seen
     }
 
     /// Whoever may not see a document gets the answer that it would get if there were none.
@@ -86,14 +92,17 @@ impl Hub {
         self.send(id, &Message::Sync { sender, target, document, data, request: false });
     }
 
-    fn handle_sync(&mut self, id: ConnectionId, name: &str, data: Vec<u8>) {
+    pub(super) fn handle_sync(&mut self, id: ConnectionId, name: &str, data: Vec<u8>) {
         let Some(document_id) = parse_id(name) else {
             let why =
                 format!("`documentId` is not an id: `{}`", name.chars().take(64).collect::<String>().escape_default());
             return self.close(id, CloseReason::Protocol(why));
         };
-        if !self.may_see(id, document_id) {
-            return self.say_unavailable(id, name.to_owned());
+        match self.sight(id, document_id) {
+            Sight::Seen => {}
+            Sight::Unseen => return self.say_unavailable(id, name.to_owned()),
+            Sight::Over(project) => return self.say_over(id, &project, name.to_owned()),
+            Sight::Unread(projects) => return self.put_off(id, document_id, data, &projects),
         }
         if let Err(limit) = self.open(id, document_id) {
             return self.close(id, CloseReason::Limit(limit));
@@ -117,6 +126,7 @@ impl Hub {
         }
         connection.documents.insert(document_id);
         let document = self.documents.entry(document_id).or_default();
+        document.over = false;
         if document.project.is_none() {
             document.project = self.projects.of(document_id).cloned();
         }

@@ -15,6 +15,9 @@ impl Hub {
     /// Does what follows from the event.
     pub(super) fn settle(&mut self, now: Now) {
         while let Some(id) = self.dirty.pop_first() {
+            if self.bury(id) {
+                continue;
+            }
             self.schedule(id, now);
             if let Some(document) = self.documents.get_mut(&id) {
                 self.budget.note(id, document);
@@ -31,7 +34,7 @@ impl Hub {
             return;
         }
         let ready = ready(id, document, &mut self.connections, &self.limits);
-        let wanted = !ready.is_empty() || !document.inbox.is_empty() || !document.tasks.is_empty();
+        let wanted = !ready.is_empty() || document.look || !document.inbox.is_empty() || !document.tasks.is_empty();
         match &document.stage {
             Stage::Cold if wanted && document.retry_at > now => drop(self.retry.insert(id)),
             Stage::Cold if wanted => {
@@ -133,6 +136,7 @@ fn check_out(
     connections: &mut BTreeMap<ConnectionId, Connection>,
     limits: &Limits,
 ) -> DocumentWork {
+    document.look = false;
     let body = match std::mem::replace(&mut document.stage, Stage::Out) {
         Stage::Home(body) => Some(body),
         _ => None,

@@ -7,6 +7,7 @@ use super::document::{Document, Stage};
 use super::{Chunk, ChunkName, CloseReason, Effect, Hub, Now, StoreFailure};
 use crate::document::DocumentId;
 use crate::error::{ExchangeError, StoreError};
+use crate::record::ProjectName;
 
 /// How long a document is left alone when the store failed to read it.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -38,6 +39,10 @@ impl Hub {
                 let exchanges: BTreeSet<_> = document.tasks.drain(..).map(|task| task.exchange).collect();
                 self.retry.insert(id);
                 self.failure = Some(failure.to_string());
+                if let Some(project) = self.projects.with_catalog(id).cloned() {
+                    self.refuse_early(&project, &failure);
+                    self.forget_look(id, &project);
+                }
                 let why = format!("{failure}: {id} cannot be read now. Connect again later");
                 for connection in connections {
                     self.close(connection, CloseReason::Store(why.clone()));
@@ -69,6 +74,9 @@ impl Hub {
                 document.heads = Some(storing.heads.clone());
                 document.tell(&storing.heads);
                 self.effects.push(Effect::Announce { document: id, chunk: storing.name });
+                if let Some((project, named)) = storing.named {
+                    self.learn(&project, storing.heads, named);
+                }
                 for (exchange, state) in storing.exchanges {
                     self.exchange_merged(id, exchange, state);
                 }
@@ -117,6 +125,7 @@ impl Hub {
 
     /// Somebody else stored a chunk.
     pub(super) fn handle_noticed(&mut self, id: DocumentId, chunk: ChunkName) {
+        self.look_again_at_epochs(id);
         let Some(document) = self.documents.get_mut(&id) else { return };
         match &document.stage {
             Stage::Cold | Stage::Queued => look_again(document),
@@ -134,6 +143,9 @@ impl Hub {
 
     /// Notices may have been missed.
     pub(super) fn handle_missed(&mut self) {
+        self.projects.forget_idle();
+        let used: Vec<ProjectName> = self.projects.used().cloned().collect();
+        used.iter().for_each(|project| self.look_at_catalog(project));
         for (id, document) in &mut self.documents {
             match &document.stage {
                 Stage::Cold | Stage::Queued => look_again(document),

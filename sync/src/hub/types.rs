@@ -253,6 +253,13 @@ pub enum Effect {
         /// The chunk.
         chunk: ChunkName,
     },
+    /// A project's catalog, which is durable, names a later epoch than the first: what the store holds of older ones is to be
+    /// carried over and deleted ([`crate::epoch::retire::retire`]), off the core's thread. Comes once when that is learnt, and
+    /// again when the project was not used for a time.
+    Retire {
+        /// The project.
+        project: ProjectName,
+    },
     /// Tell the other hubs an ephemeral message.
     Relay {
         /// The document.

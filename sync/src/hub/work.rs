@@ -15,10 +15,10 @@ use automerge::{Automerge, ChangeHash, ReadDoc, SaveOptions};
 use super::admission;
 use super::body::{self, Body};
 use super::peer::{Traits, quiet_state};
+use super::project::{self, Named, Place};
 use super::types::{Chunk, ChunkName, ConnectionId, ExchangeId};
 use crate::document::{DocumentId, Slot};
 use crate::guard::guarded;
-use crate::record::ProjectName;
 
 /// A document and what is to be done with it, checked out of the hub.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct DocumentWork {
     pub document: DocumentId,
     /// None: it is to be read from the chunks.
     pub(super) body: Option<Box<Body>>,
-    pub(super) project: Option<(ProjectName, Slot)>,
+    pub(super) project: Option<Place>,
     pub(super) chunks: Vec<Chunk>,
     /// Chunks of which something was not in the history so far.
     pub(super) partial: BTreeMap<ChunkName, Option<Vec<ChangeHash>>>,
@@ -50,6 +50,11 @@ pub(super) struct Done {
     /// What is new, to be stored.
     pub(super) chunk: Option<Chunk>,
     pub(super) snapshot: Option<Chunk>,
+    /// What a catalog names that is durable, and what it names with what is new.
+    pub(super) named: Option<Named>,
+    pub(super) named_next: Option<Named>,
+    /// What a document is of which it was not known: the catalog of the project that it says.
+    pub(super) found: Option<Place>,
     pub(super) ruin: Option<Ruin>,
 }
 
@@ -145,6 +150,7 @@ impl DocumentWork {
                 (talk.state, talk.said, talk.heard) = (before, None, Heard::default());
             }
             self.done.chunk = None;
+            (self.done.named, self.done.named_next) = (None, None);
             self.done.snapshot = None;
             self.done.ruin = Some(ruin);
         }
@@ -154,12 +160,15 @@ impl DocumentWork {
         let mut body = self.body()?;
         self.read_chunks(&body);
         self.done.heads = body.document.get_heads();
+        self.done.found = self.find(&body)?;
+        self.done.named = self.named(&body)?;
         self.speak(&body);
         self.snapshot(&mut body)?;
         if self.listen(&mut body.document)? {
             let chunk = guarded(|| body.new_chunk(&self.done.heads)).map_err(|why| fault(&why))?;
             // What the store would refuse to give back is not stored.
             body.bytes += admission::inflated(&chunk.bytes).map_err(|why| fault(&why))?;
+            self.done.named_next = self.named(&body)?;
             self.done.chunk = Some(chunk);
         } else {
             let heard = |talk: &Talk| !talk.messages.is_empty();
@@ -197,6 +206,21 @@ impl DocumentWork {
         };
         body.begin(ours).map_err(|why| fault(&why))?;
         Ok(body)
+    }
+
+    /// Whoever may see everything brings documents without saying whose they are. Catalogs say it themselves.
+    fn find(&self, body: &Body) -> Result<Option<Place>, Ruin> {
+        if self.project.is_some() {
+            return Ok(None);
+        }
+        guarded(|| project::of_catalog(self.document, &body.document)).map_err(|why| fault(&why))
+    }
+
+    /// The epochs that a catalog names.
+    fn named(&self, body: &Body) -> Result<Option<Named>, Ruin> {
+        let place = self.project.as_ref().or(self.done.found.as_ref());
+        let Some(place) = place.filter(|place| place.slot == Slot::Catalog) else { return Ok(None) };
+        guarded(|| Named::read(&place.project, &body.document)).map(Some).map_err(|why| fault(&why))
     }
 
     /// Notes what was read, and whether all of it is in the history.

@@ -7,7 +7,7 @@ use super::document::{Replacing, Stage, Storing, Task, Waiting};
 use super::peer::{Heads, PeerState, start_over};
 use super::work::{Culprit, DocumentWork, Group, Ruin, Said, Speaker, Talk};
 use super::{CloseReason, ConnectionId, Effect, Hub, Quarantined};
-use crate::document::DocumentId;
+use crate::document::{DocumentId, Slot};
 use crate::error::ExchangeError;
 
 impl Hub {
@@ -27,9 +27,29 @@ impl Hub {
             }
         }
         work.groups.iter().flat_map(|group| &group.connections).for_each(|connection| self.answered(*connection));
+        if self.documents.get(&id).is_some_and(|document| document.over) {
+            return self.pass_over(work);
+        }
         match work.done.ruin.take() {
             Some(ruin) => self.clear_away(work, &ruin),
             None => self.take_in(work),
+        }
+    }
+
+    /// The document's epoch came to an end meanwhile: what came in is not stored, and whoever sent it is told so.
+    fn pass_over(&mut self, work: DocumentWork) {
+        let id = work.document;
+        let Some(document) = self.documents.get_mut(&id) else { return };
+        document.forget_body();
+        let Some(place) = document.project.clone() else { return };
+        for talk in work.talks {
+            match talk.speaker {
+                Speaker::Connection(connection) if !talk.messages.is_empty() => {
+                    self.say_over(connection, &place.project, id.to_string());
+                }
+                Speaker::Connection(_) => {}
+                Speaker::Exchange(exchange) => self.exchange_passed_over(id, exchange),
+            }
         }
     }
 
@@ -44,6 +64,7 @@ impl Hub {
         let (id, mut done) = (work.document, work.done);
         let Some(document) = self.documents.get_mut(&id) else { return };
         let Some(body) = work.body else { return };
+        let place = work.project.or(done.found.take());
         document.bytes = body.memory_bytes();
         document.genesis = body.genesis;
         document.chunks.extend(done.read);
@@ -60,7 +81,8 @@ impl Hub {
             let mut heads = body.document.get_heads();
             heads.sort_unstable();
             let (name, heads) = (chunk.name, Arc::from(heads));
-            let storing = Storing { name, heads, connections: BTreeSet::new(), exchanges: Vec::new() };
+            let named = done.named_next.take().zip(place.clone()).map(|(named, place)| (place.project, named));
+            let storing = Storing { name, heads, connections: BTreeSet::new(), exchanges: Vec::new(), named };
             (storing, Effect::Store { document: id, chunk })
         });
         let (stage, store) = match store {
@@ -68,6 +90,10 @@ impl Hub {
             None => (Stage::Home(body), None),
         };
         document.stage = stage;
+        // Before anybody is told of these heads.
+        if let (Some(named), Some(place)) = (done.named, place) {
+            self.learn(&place.project, heads.clone(), named);
+        }
         for group in work.groups {
             self.spoken(id, group, &heads);
         }
@@ -132,6 +158,8 @@ impl Hub {
         let Some(document) = self.documents.get_mut(&id) else { return };
         document.forget_body();
         document.replacing = None;
+        let catalog = document.project.as_ref().filter(|place| place.slot == Slot::Catalog);
+        document.look |= catalog.is_some_and(|place| self.projects.newest(&place.project).is_none());
         for group in work.groups {
             for connection in group.connections {
                 let Some(peer) = document.peers.get_mut(&connection) else { continue };

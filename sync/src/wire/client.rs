@@ -292,6 +292,8 @@ impl Client {
             documents.insert(Slot::Catalog, catalog);
         }
         (followed.settled, followed.epoch) = (false, epoch);
+        // What the hub refused to hear of documents whose epoch is over is no complaint any more.
+        self.complaint = None;
         let old = std::mem::replace(&mut followed.documents, documents);
         old.values().for_each(|document| drop(self.names.remove(&document.name)));
         let names = followed.documents.iter().map(|(slot, document)| (document.name.clone(), *slot));
@@ -478,6 +480,11 @@ impl Client {
     fn unavailable(&mut self, document: &str) {
         let Some((project, slot)) = self.names.get(document).cloned() else { return };
         self.unanswered.remove(&(project.clone(), slot));
+        // The hub may have learnt that their epoch is over a moment before this side does. Of a project that is not there, the
+        // catalog is not there.
+        if slot != Slot::Catalog {
+            return;
+        }
         let Some(followed) = self.projects.get_mut(&project) else { return };
         if followed.refused.is_none() {
             tracing::warn!(hub = %self.hub, %project, "the hub has no such project for this token");

@@ -52,6 +52,8 @@ pub(super) struct World {
     /// Chunks that other hubs are to hear of, and ephemeral messages.
     pub(super) announced: Vec<(DocumentId, ChunkName)>,
     pub(super) relayed: Vec<(DocumentId, Vec<u8>)>,
+    /// Projects of which documents of older epochs may be in the store.
+    pub(super) retire: BTreeSet<ProjectName>,
     /// Effects that were not carried out yet.
     pub(super) pending: VecDeque<Effect>,
     /// Effects of these kinds wait in `pending`.
@@ -129,6 +131,7 @@ impl World {
             answers: BTreeMap::new(),
             announced: Vec::new(),
             relayed: Vec::new(),
+            retire: BTreeSet::new(),
             pending: VecDeque::new(),
             hold: |_| false,
             reading: true,
@@ -207,6 +210,7 @@ impl World {
             }
             Effect::Announce { document, chunk } => self.announced.push((document, chunk)),
             Effect::Relay { document, frame } => self.relayed.push((document, frame)),
+            Effect::Retire { project } => drop(self.retire.insert(project)),
             other => panic!("an effect that the driver does not know: {other:?}"),
         }
     }
