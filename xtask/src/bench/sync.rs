@@ -18,7 +18,7 @@ use anyhow::Context;
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
 
-use self::data::{Data, Documents};
+use self::data::{Data, Documents, Ids};
 use self::servers::{Kind, Server};
 use self::wire::Wire;
 use crate::bench::percentile;
@@ -78,13 +78,14 @@ pub(super) fn bench(arguments: &SyncArguments) -> anyhow::Result<()> {
     }
     raise_open_files();
     let sizes = Sizes::new(arguments);
-    let data = Data::load(sizes.records)?;
+    let mut data = Data::load(sizes.records)?;
     let runtime = tokio::runtime::Runtime::new()?;
     let bar = ProgressBar::new_spinner();
     bar.enable_steady_tick(Duration::from_millis(200));
     let mut servers = Vec::new();
     for kind in Kind::ALL.into_iter().filter(|kind| chosen(kind.name())) {
-        let measured = Server::start(kind).and_then(|server| measure(&runtime, &server, &data, &sizes, &bar));
+        let data = data.named(if kind == Kind::RepoSyncServer { Ids::Uuid } else { Ids::Derived })?;
+        let measured = Server::start(kind).and_then(|server| measure(&runtime, &server, data, &sizes, &bar));
         servers.push(outcome(kind.name(), measured));
     }
     if chosen(servers::POUCH) {

@@ -25,6 +25,26 @@ pub(super) struct Data {
     pub(super) raw_bytes: u64,
     /// Every shard's document with all records, by its id.
     pub(super) documents: Documents,
+    ids: Ids,
+}
+
+/// How documents are named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ids {
+    /// As docs/format.md says.
+    Derived,
+    /// The same with the bits of a UUID, which automerge-repo 1 asks for.
+    Uuid,
+}
+
+impl Ids {
+    pub(super) fn name(self, DocumentId(mut id): DocumentId) -> String {
+        if self == Ids::Uuid {
+            id[6] = id[6] & 0x0f | 0x40;
+            id[8] = id[8] & 0x3f | 0x80;
+        }
+        DocumentId(id).to_string()
+    }
 }
 
 /// Documents by their ids.
@@ -53,12 +73,24 @@ impl Data {
             }
             documents.insert(DocumentId::derive(&project, shard).to_string(), document);
         }
-        Ok(Data { project, records, raw_bytes, documents })
+        Ok(Data { project, records, raw_bytes, documents, ids: Ids::Derived })
+    }
+
+    /// The same under the names that a server takes.
+    pub(super) fn named(&mut self, ids: Ids) -> anyhow::Result<&Data> {
+        let mut documents = Documents::new();
+        for shard in Slot::all().filter(|slot| *slot != Slot::Catalog) {
+            let id = DocumentId::derive(&self.project, shard);
+            let document = self.documents.remove(&self.ids.name(id)).context("a document of the project")?;
+            documents.insert(ids.name(id), document);
+        }
+        (self.documents, self.ids) = (documents, ids);
+        Ok(self)
     }
 
     /// A record's document.
     pub(super) fn document_of(&self, key: &RecordKey) -> String {
-        DocumentId::derive(&self.project, Slot::of(key)).to_string()
+        self.ids.name(DocumentId::derive(&self.project, Slot::of(key)))
     }
 }
 

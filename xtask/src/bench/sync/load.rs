@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use skerry_sync::document::DocumentId;
 
-use super::data::Documents;
+use super::data::{Documents, Ids};
 use super::servers::Server;
 use super::wire::Wire;
 
@@ -150,11 +150,11 @@ fn small_document() -> anyhow::Result<Automerge> {
     Ok(document)
 }
 
-/// The id of a document that belongs to no project.
+/// The id of a document that belongs to no project, one that every server takes.
 fn name(kind: &str, number: usize) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(format!("bench {kind} {number}"));
     let mut id = [0; 16];
     id.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-    DocumentId(id).to_string()
+    Ids::Uuid.name(DocumentId(id))
 }
