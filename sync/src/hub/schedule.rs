@@ -26,6 +26,10 @@ impl Hub {
 
     fn schedule(&mut self, id: DocumentId, now: Now) {
         let Some(document) = self.documents.get_mut(&id) else { return };
+        // A document that is away is looked at when it comes back.
+        if !matches!(document.stage, Stage::Cold | Stage::Home(_)) {
+            return;
+        }
         let ready = ready(id, document, &mut self.connections, &self.limits);
         let wanted = !ready.is_empty() || !document.inbox.is_empty() || !document.tasks.is_empty();
         match &document.stage {

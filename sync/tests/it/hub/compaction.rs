@@ -74,6 +74,24 @@ fn a_chunk_that_waits_for_another_is_not_covered() {
     assert!(store.document(free(1)).get(ROOT, "late2").unwrap().is_some());
 }
 
+/// A notice of a chunk that a snapshot has replaced meanwhile: everything is looked at, or its changes would never arrive.
+#[test]
+fn a_chunk_that_is_gone_is_found_in_its_snapshot() {
+    let limits = Limits { chunks_max: 3, ..Limits::default() };
+    let mut here = World::new(limits.clone());
+    let mut there = World::on(limits, here.store.clone(), "hub");
+    let (a, b) = (here.connect("a", any(Access::Write)), there.connect("b", any(Access::Write)));
+    here.write(a, free(1), "k", "1");
+    there.sync(b, free(1));
+    for number in 0..10 {
+        there.write(b, free(1), &format!("k{number}"), "v");
+    }
+    let gone = |chunk: &ChunkName| !here.store.borrow().chunks[&free(1)].contains_key(chunk);
+    let (document, chunk) = *there.announced.iter().find(|(_, chunk)| gone(chunk)).unwrap();
+    here.event(Event::Noticed { document, chunk });
+    assert_eq!(here.client(a).heads(free(1)), there.client(b).heads(free(1)));
+}
+
 /// A snapshot that could not be stored is tried again later, and nothing is lost by it.
 #[test]
 fn a_failed_snapshot_loses_nothing() {
