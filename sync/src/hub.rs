@@ -62,6 +62,8 @@ pub struct Hub {
     loading: usize,
     /// Documents that the store failed for, to be tried again with time.
     retry: BTreeSet<DocumentId>,
+    /// When documents were last compared with the store, and which was the last of them.
+    looked: (Now, Option<DocumentId>),
     failure: Option<String>,
     quarantined: VecDeque<Quarantined>,
     effects: Vec<Effect>,
@@ -84,6 +86,7 @@ impl Hub {
             loads: VecDeque::new(),
             loading: 0,
             retry: BTreeSet::new(),
+            looked: (Now::ZERO, None),
             failure: None,
             quarantined: VecDeque::new(),
             effects: Vec::new(),
@@ -156,6 +159,7 @@ impl Hub {
             self.retry.remove(&id);
             self.dirty.insert(id);
         }
+        self.look_around(now);
     }
 
     /// Gives a frame to a connection's socket.
