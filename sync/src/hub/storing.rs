@@ -155,7 +155,11 @@ impl Hub {
         let (last, behind) = self.looked;
         let whole = self.limits.look_again_after.max(Duration::from_secs(1));
         let share = now.saturating_sub(last).as_secs_f64() / whole.as_secs_f64();
-        let count = (self.documents.len() as f64 * share.min(1.0)).ceil() as usize;
+        let count = (self.documents.len() as f64 * share.min(1.0)) as usize;
+        // Time goes on counting until there is a whole document's worth of it.
+        if count == 0 && !self.documents.is_empty() {
+            return;
+        }
         let after = behind.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
         let next = self.documents.range((after, std::ops::Bound::Unbounded)).chain(&self.documents);
         let turn: Vec<DocumentId> = next.map(|(id, _)| *id).take(count).collect();
