@@ -67,6 +67,8 @@ pub struct Hub {
     loading: usize,
     /// Documents that the store failed for, to be tried again with time.
     retry: BTreeSet<DocumentId>,
+    /// When documents were last compared with the store, and which was the last of them.
+    looked: (Now, Option<DocumentId>),
     failure: Option<String>,
     quarantined: VecDeque<Quarantined>,
     effects: Vec<Effect>,
@@ -91,6 +93,7 @@ impl Hub {
             loads: VecDeque::new(),
             loading: 0,
             retry: BTreeSet::new(),
+            looked: (Now::ZERO, None),
             failure: None,
             quarantined: VecDeque::new(),
             effects: Vec::new(),
@@ -161,6 +164,7 @@ impl Hub {
             self.retry.remove(&id);
             self.dirty.insert(id);
         }
+        self.look_around(now);
     }
 
     /// Gives a frame to a connection's socket.

@@ -6,6 +6,7 @@ use skerry_sync::document::DocumentId;
 use skerry_sync::hub::{Chunk, ChunkName, DocumentWork, Effect, Event, ExchangeId, Hub, StoreFailure};
 
 use crate::Planted;
+use crate::central::changes_in;
 use crate::trace::short;
 use crate::world::{Happening, World};
 
@@ -257,6 +258,10 @@ impl World {
         let name = chunk.name;
         let drawn = if self.now < self.central.full_until { Drawn::Full } else { self.draw() };
         self.trace.note(self.now, drawn.kind(), format_args!("hub {hub} {document} {}", short(&name)));
+        self.trace.detail(self.now, || {
+            let changes: Vec<String> = changes_in(&chunk.bytes).iter().map(|change| short(change)).collect();
+            format!("{} bytes, changes {changes:?}", chunk.bytes.len())
+        });
         match drawn {
             Drawn::Done => {
                 let changes = self.central.put(document, &chunk);

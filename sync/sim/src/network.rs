@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use skerry_sync::hub::{ConnectionId, Event, Grant};
 
+use crate::trace;
 use crate::world::{Client, Happening, World};
 
 /// All connections, and who cannot reach whom.
@@ -101,6 +102,7 @@ impl World {
         let Some(connection) = self.network.connections.get(&id).filter(|open| open.open_at_hub) else { return };
         let (hub, life) = (connection.hub, connection.life);
         self.trace.note(self.now, "frame to hub", format_args!("{} {} bytes", id.0, frame.len()));
+        self.trace.detail(self.now, || trace::frame(&frame));
         self.tell_hub(hub, life, Event::Received { connection: id, frame });
     }
 
@@ -108,6 +110,7 @@ impl World {
         let Some(connection) = self.network.connections.get(&id).filter(|open| open.open_at_client) else { return };
         let client = connection.client;
         self.trace.note(self.now, "frame to client", format_args!("{} {} bytes", id.0, frame.len()));
+        self.trace.detail(self.now, || trace::frame(frame));
         match client {
             Client::Device(device) => self.device_hears(device, id, frame),
             Client::Plain(peer) => self.plain_hears(peer, id, frame),

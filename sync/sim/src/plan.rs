@@ -44,6 +44,8 @@ impl Plan {
             documents_bytes_max: *rng.pick(&[1, 200_000, 64 << 20]).unwrap_or(&(64 << 20)),
             queue_bytes_max: *rng.pick(&[400, 4_000, 4 << 20]).unwrap_or(&(4 << 20)),
             handshake_max: Duration::from_secs(10),
+            // A fault that is planted in the notices must not be made good by looking again.
+            look_again_after: Duration::from_secs(if planted.is_some() { 100_000 } else { 120 }),
             ..Limits::default()
         };
         Plan {

@@ -25,7 +25,7 @@ const STEPS_MAX: u64 = 400_000;
 const QUIET_WITHIN_MS: u64 = 600_000;
 
 /// How often it is looked whether it is.
-const LOOK_EVERY_MS: u64 = 5_000;
+const LOOK_EVERY_MS: u64 = 4_700;
 
 /// Who speaks with a hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -190,7 +190,7 @@ impl World {
         while self.failure.is_none() {
             if self.now >= look_at || self.queue.next_time().is_none() {
                 look_at = self.now + LOOK_EVERY_MS;
-                match self.unsettled() {
+                match self.unsettled().or_else(|| self.over_budget()) {
                     None => return self.check_at_rest(),
                     Some(why) if self.now > end => return self.fail(format!("it does not come to rest: {why}")),
                     Some(_) => {}

@@ -146,13 +146,37 @@ impl Hub {
         self.projects.forget_idle();
         let used: Vec<ProjectName> = self.projects.used().cloned().collect();
         used.iter().for_each(|project| self.look_at_catalog(project));
-        for (id, document) in &mut self.documents {
-            match &document.stage {
-                Stage::Cold | Stage::Queued => look_again(document),
-                _ => document.missed = true,
-            }
-            self.dirty.insert(*id);
+        let all: Vec<DocumentId> = self.documents.keys().copied().collect();
+        all.into_iter().for_each(|id| self.miss(id));
+    }
+
+    /// Has a document compared with the store.
+    fn miss(&mut self, id: DocumentId) {
+        let Some(document) = self.documents.get_mut(&id) else { return };
+        match &document.stage {
+            Stage::Cold | Stage::Queued => look_again(document),
+            _ => document.missed = true,
         }
+        self.dirty.insert(id);
+    }
+
+    /// Has the documents whose turn it is compared with the store. Nobody announces a chunk whose hub died before it could,
+    /// or that arrived in the store after its hub gave up on it; another hub that has the document in memory would serve it
+    /// without that chunk for as long as it stays there.
+    pub(super) fn look_around(&mut self, now: Now) {
+        let (last, behind) = self.looked;
+        let whole = self.limits.look_again_after.max(Duration::from_secs(1));
+        let share = now.saturating_sub(last).as_secs_f64() / whole.as_secs_f64();
+        let count = (self.documents.len() as f64 * share.min(1.0)) as usize;
+        // Time goes on counting until there is a whole document's worth of it.
+        if count == 0 && !self.documents.is_empty() {
+            return;
+        }
+        let after = behind.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
+        let next = self.documents.range((after, std::ops::Bound::Unbounded)).chain(&self.documents);
+        let turn: Vec<DocumentId> = next.map(|(id, _)| *id).take(count).collect();
+        self.looked = (now, turn.last().copied().or(behind));
+        turn.into_iter().for_each(|id| self.miss(id));
     }
 
     /// Chunks that somebody else stored.

@@ -315,6 +315,8 @@ pub struct Limits {
     pub chunks_max: usize,
     /// How long a new connection may take to say who it is.
     pub handshake_max: Duration,
+    /// Within how long each document that somebody has open is compared with the store, notice or not.
+    pub look_again_after: Duration,
 }
 
 impl Default for Limits {
@@ -332,6 +334,7 @@ impl Default for Limits {
             documents_bytes_max: 64 << 20,
             chunks_max: 64,
             handshake_max: Duration::from_secs(10),
+            look_again_after: Duration::from_mins(10),
         }
     }
 }

@@ -5,6 +5,7 @@ mod driver;
 mod durability;
 mod hostile;
 mod limits;
+mod looking;
 mod serving;
 
 use driver::World;
