@@ -8,6 +8,7 @@
 //! what is new goes over the wire, in both directions. What comes in is on disk before it is answered.
 
 mod backoff;
+mod followed;
 mod known;
 mod status;
 mod talk;
@@ -19,13 +20,13 @@ use automerge::sync::Message as SyncMessage;
 
 use super::message::{Message, PeerMetadata};
 use crate::document::Slot;
-use crate::error::ReadError;
 use crate::guard::guarded;
 use crate::record::ProjectName;
 use crate::replica::Replica;
-use crate::replica::live::{self, Answer, Halt, LiveDocument, Stance, Turn};
+use crate::replica::live::{Answer, Halt, Stance, Turn};
 
 use backoff::Backoff;
+use followed::Followed;
 use known::Known;
 pub use status::{Agreement, ClientStatus, Complaint, Link, ProjectSync};
 use talk::{Document, Heard, Talk};
@@ -40,7 +41,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 const NOTE_AFTER: Duration = Duration::from_secs(5);
 
 /// A connection that held that long is no failure, even if the hub did not take everything.
-const LASTING: Duration = Duration::from_secs(60);
+const LASTING: Duration = Duration::from_mins(1);
 
 /// The protocol version that the client speaks.
 const PROTOCOL: &str = "1";
@@ -106,19 +107,6 @@ enum Phase {
     Connected { since: Duration, hub: String },
 }
 
-/// A project that the client follows.
-#[derive(Debug, Default)]
-struct Followed {
-    documents: BTreeMap<Slot, Document>,
-    known: Known,
-    /// The note of what is known is older than that.
-    noted: bool,
-    /// The hub does not have the project, or not for this token.
-    refused: Option<String>,
-    /// Both sides have the same, as the driver was told.
-    settled: bool,
-}
-
 /// The replica's side of a connection to a hub.
 #[derive(Debug)]
 pub struct Client {
@@ -165,7 +153,7 @@ impl Client {
             ClientEvent::Received(frames) => self.received(now, frames, &mut effects),
             ClientEvent::Closed { reason, random } => self.closed(now, reason, random, &mut effects),
             ClientEvent::Changed(project) => self.changed(now, &project, &mut effects),
-            ClientEvent::Subscribe(project) => self.subscribe(now, project, &mut effects),
+            ClientEvent::Subscribe(project) => self.subscribe(now, &project, &mut effects),
             ClientEvent::Unsubscribe(project) => self.unsubscribe(&project),
             ClientEvent::Tick => self.tick(now, &mut effects),
         }
@@ -292,19 +280,12 @@ impl Client {
             }
             self.unanswered.insert((project.clone(), live.slot));
             let here = document.heads(live.heads);
-            match followed.known.get(&document.id).filter(|there| !there.is_empty() && **there != here) {
-                Some(there) => {
-                    turns.push(Turn {
-                        slot: live.slot,
-                        id: live.id,
-                        stance: Stance::Has(there.clone()),
-                        heard: Vec::new(),
-                    });
-                }
-                None => {
-                    openings.push((document.name.clone(), talk::opening(&here).encode()));
-                    document.talk = Talk::Opened(here);
-                }
+            let there = followed.known.get(&document.id).filter(|there| !there.is_empty() && **there != here);
+            if let Some(there) = there.cloned() {
+                turns.push(Turn { slot: live.slot, id: live.id, stance: Stance::Has(there), heard: Vec::new() });
+            } else {
+                openings.push((document.name.clone(), talk::opening(&here).encode()));
+                document.talk = Talk::Opened(here);
             }
         }
         for (name, message) in openings {
@@ -426,10 +407,7 @@ impl Client {
         }
         if self.projects.values().all(|followed| followed.settled || followed.refused.is_some()) {
             self.backoff.settle();
-            let since = match self.phase {
-                Phase::Connected { since, .. } => since,
-                _ => return,
-            };
+            let Phase::Connected { since, .. } = self.phase else { return };
             // What went wrong before is mended; what was refused on this connection still is.
             self.complaint = self.complaint.take().filter(|complaint| complaint.at >= since);
         }
@@ -444,65 +422,6 @@ impl Client {
         }
         followed.refused = Some("the hub has no such project for this token".to_owned());
         self.waiting.retain(|(waiting, _)| *waiting != project);
-    }
-
-    fn subscribe(&mut self, now: Duration, project: ProjectName, effects: &mut Vec<ClientEffect>) {
-        if self.projects.contains_key(&project) {
-            return self.changed(now, &project, effects);
-        }
-        let note = match self.replica.note_of(&Known::note_name(&self.hub, &project)) {
-            Ok(note) => note,
-            Err(error) => return self.give_up(now, format!("the replica cannot be read: {error}"), effects),
-        };
-        let known = note.map(|note| Known::from_note(&note)).unwrap_or_default();
-        self.projects.insert(project.clone(), Followed { known, noted: true, ..Followed::default() });
-        if self.documents_now(now, &project, effects).is_some() {
-            self.open_waiting(now, effects);
-        }
-    }
-
-    /// The documents of a followed project as they are on disk. Where the project has other documents than it had, those are
-    /// talked about from here, and the old ones are let go.
-    fn documents_now(
-        &mut self,
-        now: Duration,
-        project: &ProjectName,
-        effects: &mut Vec<ClientEffect>,
-    ) -> Option<Vec<LiveDocument>> {
-        let documents = self.replica.live_documents(project).and_then(|documents| {
-            self.renew(project, &documents)?;
-            Ok(documents)
-        });
-        documents.map_err(|error| self.give_up(now, format!("the replica cannot be read: {error}"), effects)).ok()
-    }
-
-    fn renew(&mut self, project: &ProjectName, documents: &[LiveDocument]) -> Result<(), ReadError> {
-        let Some(followed) = self.projects.get_mut(project) else { return Ok(()) };
-        for live in documents {
-            let before = followed.documents.get(&live.slot);
-            if before.is_some_and(|before| before.id == live.id) {
-                continue;
-            }
-            if let Some(before) = before {
-                self.names.remove(&before.name);
-                self.unanswered.remove(&(project.clone(), live.slot));
-            }
-            let document = Document::new(live.id, live::genesis_heads(project, live.slot)?);
-            self.names.insert(document.name.clone(), (project.clone(), live.slot));
-            followed.documents.insert(live.slot, document);
-            if matches!(self.phase, Phase::Connected { .. }) {
-                self.waiting.push_back((project.clone(), live.slot));
-            }
-        }
-        Ok(())
-    }
-
-    fn unsubscribe(&mut self, project: &ProjectName) {
-        self.note_down();
-        let Some(followed) = self.projects.remove(project) else { return };
-        followed.documents.values().for_each(|document| drop(self.names.remove(&document.name)));
-        self.waiting.retain(|(waiting, _)| waiting != project);
-        self.unanswered.retain(|(unanswered, _)| unanswered != project);
     }
 
     fn closed(&mut self, now: Duration, reason: String, random: u64, effects: &mut Vec<ClientEffect>) {
