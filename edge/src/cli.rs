@@ -215,7 +215,7 @@ struct ServeArguments {
     /// Instances of the embedding component [default: one per core].
     #[arg(long, value_name = "N")]
     embedders: Option<usize>,
-    /// Stay connected to this hub, for instance wss://hub.example, and sync with it, see docs/sync.md.
+    /// Stay connected to this hub, for instance <wss://hub.example>, and sync with it, see docs/sync.md.
     #[arg(long, env = "SKERRY_HUB", value_name = "URL")]
     hub: Option<String>,
     /// The token for the hub. Better given by `SKERRY_HUB_TOKEN`: other users of this machine can see arguments.

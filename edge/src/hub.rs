@@ -182,7 +182,7 @@ impl Hub {
                 _ = stopping.wait_for(|stopping| *stopping) => break,
                 _ = ticks.tick() => vec![ClientEvent::Tick],
                 () = self.wake.notified() => self.local_changes(),
-                news = link.news.recv() => self.heard(news, &mut link),
+                news = link.news.recv() => heard(news, &mut link),
             };
             for event in events {
                 let effects = self.handle(event).await;
@@ -221,39 +221,6 @@ impl Hub {
         changed.into_iter().map(if all { ClientEvent::Subscribe } else { ClientEvent::Changed }).collect()
     }
 
-    /// News of the link, and whatever else has come by now: what comes together is stored together.
-    fn heard(&self, news: Option<News>, link: &mut Link) -> Vec<ClientEvent> {
-        let mut frames: Vec<Frame> = Vec::new();
-        let mut bytes = 0;
-        let mut next = Some(news.unwrap_or_else(|| News::Closed("the connection broke".to_owned())));
-        let mut events = Vec::new();
-        while let Some(news) = next.take() {
-            match news {
-                News::Opened => {
-                    link.opened = true;
-                    events.push(ClientEvent::Opened);
-                }
-                News::Frame(frame) => {
-                    bytes += frame.bytes.len();
-                    frames.push(frame);
-                }
-                News::Closed(reason) => {
-                    events.push(ClientEvent::Closed { reason, random: random() });
-                    break;
-                }
-            }
-            if frames.len() < TOGETHER_MAX && bytes < TOGETHER_BYTES_MAX {
-                next = link.news.try_recv().ok();
-            }
-        }
-        if !frames.is_empty() {
-            let at =
-                events.iter().position(|event| matches!(event, ClientEvent::Closed { .. })).unwrap_or(events.len());
-            events.insert(at, ClientEvent::Received(frames.into_iter().map(|frame| frame.bytes).collect()));
-        }
-        events
-    }
-
     /// Does what the client says; answers the link to go on with when it is another one.
     async fn carry_out(self: &Arc<Self>, effects: Vec<ClientEffect>, link: &Link, follower: &Follower) -> Option<Link> {
         let mut effects: std::collections::VecDeque<ClientEffect> = effects.into();
@@ -277,6 +244,38 @@ impl Hub {
         }
         None
     }
+}
+
+/// News of the link, and whatever else has come by now: what comes together is stored together.
+fn heard(news: Option<News>, link: &mut Link) -> Vec<ClientEvent> {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut bytes = 0;
+    let mut next = Some(news.unwrap_or_else(|| News::Closed("the connection broke".to_owned())));
+    let mut events = Vec::new();
+    while let Some(news) = next.take() {
+        match news {
+            News::Opened => {
+                link.opened = true;
+                events.push(ClientEvent::Opened);
+            }
+            News::Frame(frame) => {
+                bytes += frame.bytes.len();
+                frames.push(frame);
+            }
+            News::Closed(reason) => {
+                events.push(ClientEvent::Closed { reason, random: random() });
+                break;
+            }
+        }
+        if frames.len() < TOGETHER_MAX && bytes < TOGETHER_BYTES_MAX {
+            next = link.news.try_recv().ok();
+        }
+    }
+    if !frames.is_empty() {
+        let at = events.iter().position(|event| matches!(event, ClientEvent::Closed { .. })).unwrap_or(events.len());
+        events.insert(at, ClientEvent::Received(frames.into_iter().map(|frame| frame.bytes).collect()));
+    }
+    events
 }
 
 /// Any number. Without randomness the pause is the longest.

@@ -22,7 +22,7 @@ const CONNECT_MAX: Duration = Duration::from_secs(20);
 const PING_EVERY: Duration = Duration::from_secs(20);
 
 /// Silence after which the connection counts as gone.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+const SILENCE_MAX: Duration = Duration::from_mins(1);
 
 /// Bytes of a frame at most. A document that nobody here has comes in one.
 const FRAME_BYTES_MAX: usize = 128 << 20;

@@ -38,7 +38,8 @@ impl Events {
                     let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
                     let found = field("data:")
                         .map(|data| (field("id:").unwrap().parse().unwrap(), serde_json::from_str(data).unwrap()));
-                    self.text = rest.to_owned();
+                    let rest = rest.to_owned();
+                    self.text = rest;
                     if found.is_some() {
                         return found;
                     }

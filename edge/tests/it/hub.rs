@@ -33,7 +33,7 @@ fn until(what: &str, limit: Duration, mut wanted: impl FnMut() -> bool) -> Durat
     started.elapsed()
 }
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn settled(server: &Server) {
     until("the node and the hub have the same", PATIENCE, || {

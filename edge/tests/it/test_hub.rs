@@ -77,7 +77,7 @@ impl TestHub {
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("skerry-hub listens on http://");
-        self.address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        self.address = address.map_or_else(|| panic!("no address in {line:?}"), str::to_owned);
         self.process = Some(process);
     }
 }

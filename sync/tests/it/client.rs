@@ -128,7 +128,7 @@ impl World {
                 }
                 ClientEffect::Arrived { .. } => device.arrived += 1,
                 ClientEffect::Close { reason } => device.closes.push(reason),
-                ClientEffect::ConnectAt(at) => assert!(at > self.now && at <= self.now + Duration::from_secs(60)),
+                ClientEffect::ConnectAt(at) => assert!(at > self.now && at <= self.now + Duration::from_mins(1)),
                 _ => {}
             }
         }
@@ -485,7 +485,7 @@ fn a_hub_that_cannot_store_is_tried_again() {
     assert!(world.devices[1].replica.version(&project()).is_err());
 
     world.hub.core().full = false;
-    world.now += Duration::from_secs(60);
+    world.now += Duration::from_mins(1);
     world.connect(0);
     world.deliver(0, usize::MAX, 0);
     world.hub.core().restart();

@@ -6,7 +6,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(500);
 
 /// Bound of every wait.
-const LONGEST: Duration = Duration::from_secs(60);
+const LONGEST: Duration = Duration::from_mins(1);
 
 /// No wait is shorter: a hub that accepts and closes at once must not be asked in a loop.
 const SHORTEST: Duration = Duration::from_millis(50);

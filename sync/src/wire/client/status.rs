@@ -86,14 +86,14 @@ impl Client {
             Phase::Connected { since, .. } => Link::Connected { since: *since },
         };
         let names: Vec<ProjectName> = self.projects.keys().cloned().collect();
-        let projects = names.into_iter().map(|name| self.project_status(name)).collect::<Result<_, _>>()?;
+        let projects = names.iter().map(|name| self.project_status(name)).collect::<Result<_, _>>()?;
         Ok(ClientStatus { link, complaint: self.complaint.clone(), projects })
     }
 
-    fn project_status(&mut self, name: ProjectName) -> Result<ProjectSync, ReadError> {
+    fn project_status(&mut self, name: &ProjectName) -> Result<ProjectSync, ReadError> {
         let connected = self.is_connected();
-        self.renew(&name)?;
-        let (epoch, live) = self.replica.live_documents(&name)?;
+        self.renew(name)?;
+        let (epoch, live) = self.replica.live_documents(name)?;
         let mut status = ProjectSync {
             agreement: Agreement::Apart,
             records_unsent: 0,
@@ -101,7 +101,7 @@ impl Client {
             agreed: None,
             name: name.clone(),
         };
-        let Some(followed) = self.projects.get_mut(&name) else { return Ok(status) };
+        let Some(followed) = self.projects.get_mut(name) else { return Ok(status) };
         let mut stopped = None;
         for LiveDocument { slot, heads: stored, .. } in live {
             let Some(document) = followed.documents.get_mut(&slot) else { continue };
@@ -116,7 +116,7 @@ impl Client {
             let counted = document.counted.take().filter(|counted| counted.here == here && counted.there == there);
             let counted = match counted {
                 Some(counted) => counted,
-                None => Counted { beyond: self.replica.beyond(&name, epoch, slot, &there)?, here, there },
+                None => Counted { beyond: self.replica.beyond(name, epoch, slot, &there)?, here, there },
             };
             status.records_unsent += counted.beyond.records;
             status.documents_unsent += usize::from(counted.beyond.changes > 0);
