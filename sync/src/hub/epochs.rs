@@ -88,7 +88,7 @@ impl Hub {
     }
 
     /// Takes in what a catalog names, which is durable.
-    pub(super) fn learn(&mut self, name: &ProjectName, heads: Heads, named: Named) {
+    pub(super) fn learn(&mut self, name: &ProjectName, heads: Heads, named: &Named) {
         let Some(learnt) = self.projects.learn(name, heads, named) else { return };
         for id in learnt.over {
             self.end(id, name);
@@ -113,7 +113,7 @@ impl Hub {
             }
         }
         for (id, early) in self.take_early(name) {
-            self.begin_exchange(id, early);
+            self.begin_exchange(id, &early);
         }
     }
 

@@ -61,12 +61,12 @@ impl Hub {
         if self.projects.newest(&early.project).is_none() {
             return self.put_exchange_off(id, early);
         }
-        self.begin_exchange(id, early);
+        self.begin_exchange(id, &early);
     }
 
     /// The catalog was read: what the body speaks of can be told from what it must not.
-    pub(super) fn begin_exchange(&mut self, id: ExchangeId, early: Early) {
-        match self.opened(&early) {
+    pub(super) fn begin_exchange(&mut self, id: ExchangeId, early: &Early) {
+        match self.opened(early) {
             Ok((exchange, messages)) => {
                 self.exchanges.insert(id, exchange);
                 for (document, message) in messages {

@@ -148,7 +148,7 @@ impl Projects {
 
     /// Takes in what a catalog names. Answers the documents that are over now, when the epoch is another one than was known;
     /// `was_unread` tells whether anything was.
-    pub(super) fn learn(&mut self, name: &ProjectName, heads: Heads, named: Named) -> Option<Learnt> {
+    pub(super) fn learn(&mut self, name: &ProjectName, heads: Heads, named: &Named) -> Option<Learnt> {
         if !self.known.contains_key(name) {
             // Somebody who may see everything brought it.
             self.hold(name);
@@ -157,7 +157,7 @@ impl Projects {
         let known = self.known.get_mut(name)?;
         let was_unread = known.read.is_none();
         if let Some((at, before)) = &mut known.read
-            && *before == named
+            && before == named
         {
             *at = heads;
             return None;

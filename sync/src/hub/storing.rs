@@ -75,7 +75,7 @@ impl Hub {
                 document.tell(&storing.heads);
                 self.effects.push(Effect::Announce { document: id, chunk: storing.name });
                 if let Some((project, named)) = storing.named {
-                    self.learn(&project, storing.heads, named);
+                    self.learn(&project, storing.heads, &named);
                 }
                 for (exchange, state) in storing.exchanges {
                     self.exchange_merged(id, exchange, state);

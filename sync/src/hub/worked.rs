@@ -92,7 +92,7 @@ impl Hub {
         document.stage = stage;
         // Before anybody is told of these heads.
         if let (Some(named), Some(place)) = (done.named, place) {
-            self.learn(&place.project, heads.clone(), named);
+            self.learn(&place.project, heads.clone(), &named);
         }
         for group in work.groups {
             self.spoken(id, group, &heads);

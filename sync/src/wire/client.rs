@@ -41,7 +41,7 @@ const HANDSHAKE_MAX: Duration = Duration::from_secs(15);
 const NOTE_AFTER: Duration = Duration::from_secs(5);
 
 /// A connection that held that long is no failure, even if the hub did not take everything.
-const LASTING: Duration = Duration::from_secs(60);
+const LASTING: Duration = Duration::from_mins(1);
 
 /// The protocol version that the client speaks.
 const PROTOCOL: &str = "1";
@@ -153,7 +153,7 @@ impl Client {
             ClientEvent::Received(frames) => self.received(now, frames, &mut effects),
             ClientEvent::Closed { reason, random } => self.closed(now, reason, random, &mut effects),
             ClientEvent::Changed(project) => self.changed(now, &project, &mut effects),
-            ClientEvent::Subscribe(project) => self.subscribe(now, project, &mut effects),
+            ClientEvent::Subscribe(project) => self.subscribe(now, &project, &mut effects),
             ClientEvent::Unsubscribe(project) => self.unsubscribe(&project),
             ClientEvent::Tick => self.tick(now, &mut effects),
         }
@@ -282,14 +282,11 @@ impl Client {
             }
             self.unanswered.insert((project.clone(), live.slot));
             let here = document.heads(live.heads);
-            match followed.known.get(&document.id).filter(|there| !there.is_empty() && **there != here) {
-                Some(there) => {
-                    turns.push(Turn { slot: live.slot, stance: Stance::Has(there.clone()), heard: Vec::new() });
-                }
-                None => {
-                    openings.push((document.name.clone(), talk::opening(&here).encode()));
-                    document.talk = Talk::Opened(here);
-                }
+            if let Some(there) = followed.known.get(&document.id).filter(|there| !there.is_empty() && **there != here) {
+                turns.push(Turn { slot: live.slot, stance: Stance::Has(there.clone()), heard: Vec::new() });
+            } else {
+                openings.push((document.name.clone(), talk::opening(&here).encode()));
+                document.talk = Talk::Opened(here);
             }
         }
         for (name, message) in openings {
@@ -415,10 +412,7 @@ impl Client {
         }
         if self.projects.values().all(|followed| followed.settled || followed.refused.is_some()) {
             self.backoff.settle();
-            let since = match self.phase {
-                Phase::Connected { since, .. } => since,
-                _ => return,
-            };
+            let Phase::Connected { since, .. } = self.phase else { return };
             // What went wrong before is mended; what was refused on this connection still is.
             self.complaint = self.complaint.take().filter(|complaint| complaint.at >= since);
         }

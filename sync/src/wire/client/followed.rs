@@ -33,7 +33,7 @@ impl Client {
     pub(super) fn begin(&mut self, project: &ProjectName) {
         let Some(followed) = self.projects.get(project) else { return };
         let catalog = followed.documents.get(&Slot::Catalog);
-        let told = followed.epoch == Epoch::FIRST || catalog.is_some_and(|catalog| catalog.is_agreed());
+        let told = followed.epoch == Epoch::FIRST || catalog.is_some_and(Document::is_agreed);
         let silent = followed.documents.iter().filter(|(_, document)| matches!(document.talk, Talk::Silent));
         let slots = silent.map(|(slot, _)| *slot).filter(|slot| told || *slot == Slot::Catalog);
         let new = slots.map(|slot| (project.clone(), slot)).filter(|name| !self.waiting.contains(name));
@@ -66,16 +66,16 @@ impl Client {
         Ok(())
     }
 
-    pub(super) fn subscribe(&mut self, now: Duration, project: ProjectName, effects: &mut Vec<ClientEffect>) {
-        if self.projects.contains_key(&project) {
-            return self.changed(now, &project, effects);
+    pub(super) fn subscribe(&mut self, now: Duration, project: &ProjectName, effects: &mut Vec<ClientEffect>) {
+        if self.projects.contains_key(project) {
+            return self.changed(now, project, effects);
         }
-        let note = match self.replica.note_of(&Known::note_name(&self.hub, &project)) {
+        let note = match self.replica.note_of(&Known::note_name(&self.hub, project)) {
             Ok(note) => note,
             Err(error) => return self.give_up(now, unreadable(&error), effects),
         };
-        let live = self.replica.live_documents(&project);
-        let documents = live.and_then(|(epoch, live)| Ok((epoch, documents(&project, epoch, live)?)));
+        let live = self.replica.live_documents(project);
+        let documents = live.and_then(|(epoch, live)| Ok((epoch, documents(project, epoch, live)?)));
         let (epoch, documents) = match documents {
             Ok(documents) => documents,
             Err(error) => return self.give_up(now, unreadable(&error), effects),
@@ -86,7 +86,7 @@ impl Client {
         let known = note.map(|note| Known::from_note(&note)).unwrap_or_default();
         self.projects.insert(project.clone(), Followed { epoch, documents, known, noted: true, ..Followed::default() });
         if self.is_connected() {
-            self.begin(&project);
+            self.begin(project);
             self.open_waiting(now, effects);
         }
     }
