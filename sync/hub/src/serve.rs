@@ -42,8 +42,6 @@ pub struct HubConfig {
     pub exchanges_per_second: u32,
     /// Documents that are worked on at once.
     pub workers: usize,
-    /// How often open documents are compared with the store even if nobody told of a change.
-    pub look_again: Duration,
     /// How hubs over one store reach each other.
     pub nats: NatsConfig,
     /// What clients know the hub by: the same at every start, and another for every hub. Made of the store, the machine and
@@ -59,7 +57,6 @@ impl Default for HubConfig {
             exchanges_per_second: 100,
             // A huge document takes one of them for seconds; it must not be the only one.
             workers: cores.max(2),
-            look_again: Duration::from_mins(5),
             nats: NatsConfig::default(),
             name: None,
         }
@@ -155,7 +152,7 @@ impl RunningHub {
             started_at: SystemTime::now(),
             ending: Ending::default(),
         });
-        start_watches(&shared, config.look_again);
+        start_watches(&shared);
         let server = serve_http(listener, &shared);
         tracing::info!(%address, store = shared.store.shown(), name = shared.name, instance = shared.instance, "listening");
         Ok(RunningHub { address, shared, server, driver })
@@ -222,7 +219,7 @@ fn name_of(store_id: &str, address: SocketAddr) -> String {
 
 /// What is looked at from time to time: tokens of open connections, a store that fails, documents that others may have
 /// changed unnoticed.
-fn start_watches(shared: &Arc<Shared>, look_again: Duration) {
+fn start_watches(shared: &Arc<Shared>) {
     every(shared, RECHECK_EVERY, |shared| async move { shared.sessions.recheck().await });
     every(shared, PROBE_EVERY, |shared| async move {
         if shared.store.health().failing().is_some() {
@@ -232,8 +229,8 @@ fn start_watches(shared: &Arc<Shared>, look_again: Duration) {
     });
     let mut last = Instant::now();
     every(shared, Duration::from_secs(1), move |shared| {
-        let due = if shared.notices.status().up { look_again } else { LOOK_AGAIN_ALONE.min(look_again) };
-        let is_due = last.elapsed() >= due;
+        // While notices get through, the core looks at a few documents at a time, which is enough.
+        let is_due = !shared.notices.status().up && last.elapsed() >= LOOK_AGAIN_ALONE;
         if is_due {
             last = Instant::now();
         }

@@ -334,7 +334,7 @@ impl Default for Limits {
             documents_bytes_max: 64 << 20,
             chunks_max: 64,
             handshake_max: Duration::from_secs(10),
-            look_again_after: Duration::from_mins(10),
+            look_again_after: Duration::from_mins(5),
         }
     }
 }

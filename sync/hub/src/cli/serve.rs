@@ -106,10 +106,10 @@ impl LimitArguments {
                 documents_bytes_max: self.documents_bytes_max.unwrap_or(limits.documents_bytes_max),
                 chunks_max: self.chunks_max.unwrap_or(limits.chunks_max),
                 handshake_max: seconds(self.handshake_seconds_max, limits.handshake_max),
+                look_again_after: seconds(self.look_again_seconds, limits.look_again_after),
             },
             exchanges_per_second: self.exchanges_per_second.unwrap_or(usual.exchanges_per_second),
             workers: self.workers.unwrap_or(usual.workers),
-            look_again: seconds(self.look_again_seconds, usual.look_again),
             ..usual
         }
     }
