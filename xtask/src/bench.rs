@@ -24,6 +24,7 @@ use crate::run::{cargo, run};
 use crate::{components, fetch, paths, quality};
 
 /// What `bench` can be told.
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct BenchArguments {
     /// Records of the larger project.

@@ -18,6 +18,9 @@ use super::wire::Wire;
 /// Connections that are opened at the same time.
 const AT_ONCE: usize = 64;
 
+/// After which a server has put away what it does not need at once.
+const REST: Duration = Duration::from_secs(5);
+
 /// What one document holds: about ten records.
 const DOCUMENT_LEAVES: usize = 30;
 
@@ -64,9 +67,12 @@ pub(super) async fn documents(server: &Server, count: usize) -> anyhow::Result<V
     wire.announce_all().await?;
     wire.settle(&ids).await?;
     let s = begun.elapsed().as_secs_f64();
+    let arrived_mb = server.pss_mb()?;
+    tokio::time::sleep(REST).await;
     let after_mb = server.pss_mb()?;
     Ok(json!({
-        "documents": count, "s": s, "kb_per_document": (after_mb - before_mb) * 1e3 / count as f64, "pss_mb": after_mb,
+        "documents": count, "s": s, "kb_per_document": (after_mb - before_mb) * 1e3 / count as f64,
+        "arrived_mb": arrived_mb, "pss_mb": after_mb,
     }))
 }
 

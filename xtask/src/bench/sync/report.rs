@@ -25,7 +25,7 @@ enum Show {
     Count,
 }
 
-const ROWS: [Row; 29] = [
+const ROWS: [Row; 32] = [
     ("first sync, to the server: bytes / raw JSON", "/first/up_bytes", Show::Share),
     ("first sync, from the server: bytes / raw JSON", "/first/down_bytes", Show::Share),
     ("first sync, the other way while going up", "/first/up_back_bytes", Show::Bytes),
@@ -42,8 +42,11 @@ const ROWS: [Row; 29] = [
     ("memory (Pss) after start", "/pss_started_mb", Show::Megabytes),
     ("memory (Pss) after the work above", "/after_work/pss_mb", Show::Megabytes),
     ("peak memory (RSS) during the work above", "/after_work/peak_mb", Show::Megabytes),
-    ("1,000 documents of 30 leaves, each", "/documents/kb_per_document", Show::Kilobytes),
-    ("1,000 documents of 30 leaves, stored in", "/documents/s", Show::Seconds),
+    ("documents of 30 leaves that come at once", "/documents/documents", Show::Count),
+    ("those documents, all at the server in", "/documents/s", Show::Seconds),
+    ("memory (Pss) then", "/documents/arrived_mb", Show::Megabytes),
+    ("memory (Pss) 5 s later", "/documents/pss_mb", Show::Megabytes),
+    ("what each of those documents added by then", "/documents/kb_per_document", Show::Kilobytes),
     ("idle connections wanted", "/idle/wanted", Show::Count),
     ("idle connections held", "/idle/held", Show::Count),
     ("idle connections, opened in", "/idle/open_s", Show::Seconds),

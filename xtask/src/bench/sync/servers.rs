@@ -38,7 +38,7 @@ struct Tokens {
 pub(super) enum Kind {
     /// Ours.
     Skerry,
-    /// A few lines around automerge-repo 2.5 (bench/sync/repo_server.mjs).
+    /// A few lines around automerge-repo 2.5 (`bench/sync/repo_server.mjs`).
     Repo,
     /// `@automerge/automerge-repo-sync-server` 0.2.8, on automerge-repo 1.2.
     RepoSyncServer,

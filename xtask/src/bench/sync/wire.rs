@@ -20,6 +20,9 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use super::data::Documents;
 
+/// Every client of the run has a name of its own.
+static CONNECTIONS: AtomicU64 = AtomicU64::new(0);
+
 /// A connection, and documents with what the server is known to have of them.
 pub(super) struct Wire {
     socket: WebSocketStream<Counted>,
@@ -45,8 +48,7 @@ impl Wire {
         let traffic = Arc::<Traffic>::default();
         let stream = Counted { stream, traffic: Arc::clone(&traffic) };
         let (socket, _) = tokio_tungstenite::client_async(url, stream).await.context("open a WebSocket")?;
-        static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let me = format!("bench-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let me = format!("bench-{}", CONNECTIONS.fetch_add(1, Ordering::Relaxed));
         let documents = documents.into_iter().map(|(id, document)| (id, (document, State::new()))).collect();
         let mut wire = Wire { socket, traffic, me, server: String::new(), documents };
         let metadata = PeerMetadata { storage: None, ephemeral: true };

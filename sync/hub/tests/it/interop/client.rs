@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 /// Far beyond what anything takes: a test that gets here has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 type Waiting = Arc<Mutex<HashMap<u64, Sender<Value>>>>;
 
