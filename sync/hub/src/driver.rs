@@ -101,6 +101,8 @@ pub(crate) struct DriverConfig {
     pub(crate) store: Arc<CentralStore>,
     pub(crate) notices: Notices,
     pub(crate) metrics: Arc<Metrics>,
+    /// Projects of which documents of older epochs may be in the store.
+    pub(crate) retire: mpsc::UnboundedSender<ProjectName>,
 }
 
 struct Driver {
@@ -109,6 +111,7 @@ struct Driver {
     store: Arc<CentralStore>,
     notices: Notices,
     metrics: Arc<Metrics>,
+    retire: mpsc::UnboundedSender<ProjectName>,
     connections: HashMap<ConnectionId, mpsc::Sender<Outgoing>>,
     exchanges: HashMap<ExchangeId, oneshot::Sender<Answer>>,
     exchanges_seen: u64,
@@ -140,6 +143,7 @@ pub(crate) fn start(config: DriverConfig) -> (Core, tokio::task::JoinHandle<anyh
         store: config.store,
         notices: config.notices,
         metrics: config.metrics,
+        retire: config.retire,
         connections: HashMap::new(),
         exchanges: HashMap::new(),
         exchanges_seen: 0,
@@ -318,6 +322,10 @@ impl Driver {
                 }
             }
             Effect::Announce { document, chunk } => self.notices.announce(document, chunk),
+            Effect::Retire { project } => {
+                // The other side ends only with the hub.
+                self.retire.send(project).ok();
+            }
             Effect::Relay { document, frame } => self.notices.relay(document, frame),
             effect => self.start_operation(effect),
         }

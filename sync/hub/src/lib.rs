@@ -28,6 +28,7 @@ mod metrics;
 pub mod notices;
 mod pace;
 pub mod problem;
+mod retire;
 pub mod serve;
 mod sessions;
 pub mod token;

@@ -22,6 +22,7 @@ use crate::driver::{self, Core, DriverConfig};
 use crate::metrics::Metrics;
 use crate::notices::{NatsConfig, Notices};
 use crate::pace::{Pace, Rates};
+use crate::retire::{self, Retirements};
 use crate::sessions::{RECHECK_EVERY, Sessions};
 
 /// How long a stopping hub waits for what is being stored.
@@ -42,6 +43,9 @@ pub struct HubConfig {
     pub exchanges_per_second: u32,
     /// Documents that are worked on at once.
     pub workers: usize,
+    /// When to look again for documents of epochs that are over, after there were none: another hub that did not know of the
+    /// new epoch may have written to them.
+    pub retire_again: Vec<Duration>,
     /// How hubs over one store reach each other.
     pub nats: NatsConfig,
     /// What clients know the hub by: the same at every start, and another for every hub. Made of the store, the machine and
@@ -57,6 +61,7 @@ impl Default for HubConfig {
             exchanges_per_second: 100,
             // A huge document takes one of them for seconds; it must not be the only one.
             workers: cores.max(2),
+            retire_again: vec![Duration::from_mins(1), Duration::from_mins(5)],
             nats: NatsConfig::default(),
             name: None,
         }
@@ -76,6 +81,7 @@ pub(crate) struct Shared {
     pub(crate) notices: Notices,
     pub(crate) limits: Limits,
     pub(crate) pace: Pace,
+    pub(crate) retirements: Retirements,
     /// A permit for each connection that may still be opened.
     pub(crate) places: Arc<Semaphore>,
     pub(crate) noted_projects: Mutex<BTreeSet<ProjectName>>,
@@ -120,6 +126,7 @@ impl RunningHub {
         })?;
         let address = listener.local_addr().context("read the address that was given")?;
         let name = config.name.unwrap_or_else(|| name_of(&store_id, address));
+        let (retire, retire_in) = tokio::sync::mpsc::unbounded_channel();
         let (core, driver) = driver::start(DriverConfig {
             limits: config.limits.clone(),
             name: name.clone(),
@@ -127,6 +134,7 @@ impl RunningHub {
             store: Arc::clone(&store),
             notices: notices.clone(),
             metrics: Arc::clone(&metrics),
+            retire,
         });
         if let Some(pending) = pending {
             pending.start(&core);
@@ -145,6 +153,7 @@ impl RunningHub {
             metrics,
             notices,
             pace: Pace::new(rates),
+            retirements: Retirements::default(),
             places: Arc::new(Semaphore::new(config.limits.connections_max.min(Semaphore::MAX_PERMITS))),
             limits: config.limits,
             noted_projects: Mutex::default(),
@@ -153,6 +162,7 @@ impl RunningHub {
             ending: Ending::default(),
         });
         start_watches(&shared);
+        tokio::spawn(retire::run(Arc::clone(&shared), retire_in, config.retire_again));
         let server = serve_http(listener, &shared);
         tracing::info!(%address, store = shared.store.shown(), name = shared.name, instance = shared.instance, "listening");
         Ok(RunningHub { address, shared, server, driver })

@@ -15,6 +15,9 @@ use crate::document::{DocumentId, Slot};
 use crate::guard::guarded;
 use crate::record::ProjectName;
 
+/// Shards with the heads that they had.
+type Whole = BTreeMap<Slot, (Vec<automerge::ChangeHash>, Automerge)>;
+
 /// A document's chunks, in any order.
 pub type Chunks = Vec<Vec<u8>>;
 
@@ -25,6 +28,9 @@ pub struct Retirement {
     pub store: Vec<(DocumentId, Vec<u8>)>,
     /// Documents whose chunks, set-aside ones included, are to be deleted; only those chunks that were given here.
     pub delete: Vec<DocumentId>,
+    /// Documents that stay, as they lack changes that others build on: somebody who did not know of the new epoch wrote to them
+    /// when the rest of them had been retired. Whoever wrote that has the rest in memory and stores it ([`crate::hub`]).
+    pub incomplete: Vec<DocumentId>,
 }
 
 /// Why nothing can be retired.
@@ -40,7 +46,7 @@ pub enum RetireError {
         reason: String,
     },
     /// A document's chunks build on changes that are in none of them.
-    #[error("the document {0} lacks changes that others build on; nothing is retired until they are there")]
+    #[error("the document {0} lacks changes that others build on; it stays until they are there")]
     Incomplete(DocumentId),
 }
 
@@ -70,19 +76,17 @@ pub fn retire(
     if older.is_empty() {
         return Ok(retirement);
     }
-    let mut new = BTreeMap::new();
-    for slot in newest.slots().skip(1) {
-        let Some(chunks) = documents.get(&newest.document_id(project, slot)) else { return Ok(retirement) };
-        let document = load(&newest, project, slot, chunks)?;
-        if !is_whole(&document) {
-            return Ok(retirement);
-        }
-        new.insert(slot, (document.get_heads(), document));
-    }
+    let Some(mut new) = whole(project, &newest, documents)? else { return Ok(retirement) };
     for (epoch, slot, chunks) in older {
         let Slot::Shard(shard) = slot else { continue };
         let id = epoch.document_id(project, slot);
-        let old = load(&epoch, project, slot, chunks)?;
+        let old = match load(&epoch, project, slot, chunks) {
+            Err(RetireError::Incomplete(document)) => {
+                retirement.incomplete.push(document);
+                continue;
+            }
+            old => old?,
+        };
         let old = Shard { epoch, shard, document: &old };
         let erased = epochs.erased_since(epoch);
         for related in newest.related(&epoch, shard) {
@@ -101,6 +105,45 @@ pub fn retire(
         }
     }
     Ok(retirement)
+}
+
+/// Whether all documents of the newest epoch are there: nobody needs any other.
+///
+/// # Errors
+/// [`RetireError`].
+pub fn is_complete(
+    project: &ProjectName,
+    catalog: &Chunks,
+    documents: &BTreeMap<DocumentId, Chunks>,
+) -> Result<bool, RetireError> {
+    let epochs = Epochs::read(project, &load(&Epoch::FIRST, project, Slot::Catalog, catalog)?);
+    Ok(whole(project, &epochs.newest(), documents)?.is_some())
+}
+
+/// The epochs that a catalog's chunks name.
+///
+/// # Errors
+/// [`RetireError`].
+pub fn epochs(project: &ProjectName, catalog: &Chunks) -> Result<Epochs, RetireError> {
+    Ok(Epochs::read(project, &load(&Epoch::FIRST, project, Slot::Catalog, catalog)?))
+}
+
+/// The shards of an epoch with their heads, if all of them are there.
+fn whole(
+    project: &ProjectName,
+    epoch: &Epoch,
+    documents: &BTreeMap<DocumentId, Chunks>,
+) -> Result<Option<Whole>, RetireError> {
+    let mut new = Whole::new();
+    for slot in epoch.slots().skip(1) {
+        let Some(chunks) = documents.get(&epoch.document_id(project, slot)) else { return Ok(None) };
+        let document = load(epoch, project, slot, chunks)?;
+        if !is_whole(&document) {
+            return Ok(None);
+        }
+        new.insert(slot, (document.get_heads(), document));
+    }
+    Ok(Some(new))
 }
 
 /// A document from its chunks, which may come in any order.

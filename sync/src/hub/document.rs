@@ -21,6 +21,8 @@ pub(super) struct Document {
     pub(super) look: bool,
     /// Its epoch is over. It goes when nothing of it is on its way any more.
     pub(super) over: bool,
+    /// Chunks of it were stored by this hub.
+    pub(super) wrote: bool,
     /// Heads of what is durable, also while the document is not in memory; none where somebody else may have changed it.
     pub(super) heads: Option<Heads>,
     /// Chunks in the store that are in memory; with the changes of those that are not in the history yet.

@@ -11,6 +11,7 @@ use super::types::Grant;
 use super::{CloseReason, ConnectionId, Effect, ExchangeId, Hub, StoreFailure};
 use crate::document::{DocumentId, Slot};
 use crate::error::ExchangeError;
+use crate::guard::guarded;
 use crate::record::ProjectName;
 
 /// A request of the stateless exchange that waits for the catalog.
@@ -182,11 +183,12 @@ impl Hub {
     /// Answers as if the document were not there, and once for each connection and project says why.
     pub(super) fn say_over(&mut self, id: ConnectionId, project: &ProjectName, document: String) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
-        if connection.told_over.insert(project.clone()) {
+        // Whoever has the catalog open hears of it from there, and may have had no chance yet.
+        let catalog = DocumentId::derive(project, Slot::Catalog);
+        if !connection.documents.contains(&catalog) && connection.told_over.insert(project.clone()) {
             let why = format!(
-                "{document}: this document belongs to an epoch of the project that is over; read the catalog ({}), which \
-                 names the newest epoch, and open the documents of that one",
-                DocumentId::derive(project, Slot::Catalog)
+                "{document}: this document belongs to an epoch of the project that is over; read the catalog ({catalog}), \
+                 which names the newest epoch, and open the documents of that one"
             );
             self.tell(id, why);
         }
@@ -200,7 +202,11 @@ impl Hub {
             self.loads.retain(|queued| *queued != id);
             document.stage = Stage::Cold;
         }
-        if matches!(document.stage, Stage::Home(_)) {
+        if let Stage::Home(body) = &document.stage {
+            // Another hub may have retired what was in the store before this one wrote to it: what it wrote builds on that, and
+            // can be carried over only with it.
+            let snapshot = document.wrote.then(|| guarded(|| body.snapshot()).ok()).flatten();
+            self.effects.extend(snapshot.map(|chunk| Effect::Store { document: id, chunk }));
             document.forget_body();
         }
         if !matches!(document.stage, Stage::Cold) || document.replacing.is_some() || document.fetching.is_some() {

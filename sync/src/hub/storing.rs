@@ -71,6 +71,7 @@ impl Hub {
                 body.stored();
                 document.stage = Stage::Home(body);
                 document.chunks.insert(storing.name);
+                document.wrote = true;
                 document.heads = Some(storing.heads.clone());
                 document.tell(&storing.heads);
                 self.effects.push(Effect::Announce { document: id, chunk: storing.name });

@@ -41,6 +41,11 @@ impl Hub {
         let id = work.document;
         let Some(document) = self.documents.get_mut(&id) else { return };
         document.forget_body();
+        // As much as is durable of what this hub wrote is to be stored whole.
+        let whole = work.done.chunk.is_none() && work.done.ruin.is_none();
+        if let Some(body) = work.body.filter(|_| whole) {
+            document.stage = Stage::Home(body);
+        }
         let Some(place) = document.project.clone() else { return };
         for talk in work.talks {
             match talk.speaker {

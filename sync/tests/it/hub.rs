@@ -3,6 +3,7 @@
 mod compaction;
 mod driver;
 mod durability;
+mod epochs;
 mod hostile;
 mod limits;
 mod looking;

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 use crate::auth::{self, Authorised};
 use crate::metrics::Looks;
 use crate::problem::{Kind, Problem};
+use crate::retire::Outcome;
 use crate::serve::Shared;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -57,6 +58,24 @@ pub(super) struct Status {
     queue_bytes: usize,
     store: StoreStatus,
     notices: NoticesBody,
+    /// Documents of epochs that are over, by project: what became of them in the store.
+    retirements: Vec<RetirementBody>,
+}
+
+/// What became of documents whose epoch is over.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RetirementBody {
+    project: String,
+    /// `waiting`: the documents of the newest epoch are not all there yet. `failed`: see `reason`; it is tried again.
+    /// `done`: there are none any more.
+    state: &'static str,
+    reason: Option<String>,
+    /// When that was, as RFC 3339.
+    at: Option<String>,
+    /// Documents that were deleted since the start.
+    documents: u64,
+    /// Chunks of new documents that were written for it since the start.
+    carried: u64,
 }
 
 /// How the central store does.
@@ -178,7 +197,18 @@ pub(super) async fn status(State(shared): State<Arc<Shared>>, headers: HeaderMap
             dropped: notices.dropped,
             received: notices.received,
         },
+        retirements: shared.retirements.list().into_iter().map(retirement_body).collect(),
     }))
+}
+
+fn retirement_body((project, one): (skerry_sync::ProjectName, crate::retire::Progress)) -> RetirementBody {
+    let (state, reason) = match one.last {
+        Outcome::Done => ("done", None),
+        Outcome::Waiting => ("waiting", None),
+        Outcome::Failed(reason) => ("failed", Some(reason)),
+    };
+    let (documents, carried) = (one.documents, one.carried);
+    RetirementBody { project: project.to_string(), state, reason, at: show(one.at), documents, carried }
 }
 
 /// The projects that the token is for. With a token for everything: those whose name the hub knows, from tokens and exchanges.

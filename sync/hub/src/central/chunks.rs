@@ -128,6 +128,46 @@ impl CentralStore {
         self.delete(&from).await
     }
 
+    /// Names of a document's chunks.
+    ///
+    /// # Errors
+    /// [`StoreFailure`].
+    pub(crate) async fn chunk_names(&self, document: DocumentId) -> Result<Vec<ChunkName>, StoreFailure> {
+        let _permit = self.permit().await;
+        self.names(&self.document(document)).await
+    }
+
+    /// Whether anything of a document is in quarantine.
+    ///
+    /// # Errors
+    /// [`StoreFailure`].
+    pub(crate) async fn has_quarantined(&self, document: DocumentId) -> Result<bool, StoreFailure> {
+        let _permit = self.permit().await;
+        Ok(!self.list(&self.folder("quarantine").join(document.to_string())).await?.is_empty())
+    }
+
+    /// Deletes chunks of a document that nobody needs any more, and before them what was set aside of it: whoever is
+    /// interrupted finds the chunks, and does it again.
+    ///
+    /// # Errors
+    /// [`StoreFailure`]; some of it may be gone.
+    pub(crate) async fn discard(&self, document: DocumentId, chunks: &[ChunkName]) -> Result<(), StoreFailure> {
+        let _permit = self.permit().await;
+        let quarantine = self.folder("quarantine").join(document.to_string());
+        for name in self.list(&quarantine).await? {
+            self.delete(&quarantine.clone().join(name)).await?;
+        }
+        let folder = self.document(document);
+        stream::iter(chunks)
+            .map(|chunk| {
+                let location = folder.clone().join(chunk.to_string());
+                async move { self.delete(&location).await }
+            })
+            .buffer_unordered(CHUNKS_AT_ONCE)
+            .try_collect()
+            .await
+    }
+
     /// What is in quarantine.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use automerge::sync::{State, SyncDoc};
 use automerge::transaction::Transactable;
 use automerge::{Automerge, ChangeHash, ROOT, ReadDoc};
 use skerry_sync::document::{DocumentId, Slot};
+use skerry_sync::epoch::retire::retire;
 use skerry_sync::hub::{
     Access, Chunk, ChunkName, CloseReason, ConnectionId, Effect, Event, ExchangeId, Grant, Hub, Limits, Scope,
     StoreFailure,
@@ -48,6 +49,8 @@ pub(super) struct World {
     pub(super) store: Rc<RefCell<Store>>,
     pub(super) now: Duration,
     pub(super) clients: BTreeMap<ConnectionId, Client>,
+    /// Frames for connections that a test reads itself.
+    pub(super) lines: BTreeMap<ConnectionId, Vec<Vec<u8>>>,
     pub(super) answers: BTreeMap<ExchangeId, Result<Vec<u8>, ExchangeError>>,
     /// Chunks that other hubs are to hear of, and ephemeral messages.
     pub(super) announced: Vec<(DocumentId, ChunkName)>,
@@ -128,6 +131,7 @@ impl World {
             store,
             now: Duration::ZERO,
             clients: BTreeMap::new(),
+            lines: BTreeMap::new(),
             answers: BTreeMap::new(),
             announced: Vec::new(),
             relayed: Vec::new(),
@@ -255,6 +259,38 @@ impl World {
         connection
     }
 
+    /// A connection whose frames the test reads.
+    pub(super) fn line(&mut self, grant: Grant) -> ConnectionId {
+        self.next += 1;
+        let connection = ConnectionId(self.next);
+        self.lines.insert(connection, Vec::new());
+        self.event(Event::Connected { connection, grant });
+        connection
+    }
+
+    /// Does what [`Effect::Retire`] asked for.
+    pub(super) fn retire(&mut self) {
+        for project in std::mem::take(&mut self.retire) {
+            let read: Chunks = self.store.borrow().chunks.clone();
+            let bytes = |chunks: &BTreeMap<ChunkName, Vec<u8>>| chunks.values().cloned().collect::<Vec<_>>();
+            let documents = read.iter().map(|(id, chunks)| (*id, bytes(chunks))).collect();
+            let catalog = read.get(&DocumentId::derive(&project, Slot::Catalog)).map(bytes).unwrap_or_default();
+            let retirement = retire(&project, &catalog, &documents).unwrap();
+            for (document, bytes) in retirement.store {
+                let chunk = Chunk::new(bytes);
+                let name = chunk.name;
+                self.store.borrow_mut().chunks.entry(document).or_default().insert(name, chunk.bytes);
+                self.announced.push((document, name));
+                self.event(Event::Noticed { document, chunk: name });
+            }
+            for id in retirement.delete {
+                let mut store = self.store.borrow_mut();
+                store.chunks.entry(id).or_default().retain(|name, _| !read[&id].contains_key(name));
+            }
+        }
+        self.store.borrow_mut().chunks.retain(|_, chunks| !chunks.is_empty());
+    }
+
     pub(super) fn say(&mut self, connection: ConnectionId, message: &Message) {
         self.event(Event::Received { connection, frame: message.encode().unwrap() });
     }
@@ -287,6 +323,10 @@ impl World {
     }
 
     fn deliver(&mut self, connection: ConnectionId, frame: &[u8]) {
+        if let Some(line) = self.lines.get_mut(&connection) {
+            line.push(frame.to_vec());
+            return self.take(Event::Sent { connection, bytes: frame.len() });
+        }
         let Some(client) = self.clients.get_mut(&connection) else { return };
         client.untaken.push(frame.len());
         client.frames += 1;
