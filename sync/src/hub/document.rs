@@ -13,6 +13,10 @@ use crate::record::ProjectName;
 
 /// A document.
 #[derive(Debug, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "four facts about a document, independent of each other and of its stage"
+)]
 pub(super) struct Document {
     /// What it is, where it belongs to a project.
     pub(super) project: Option<Place>,

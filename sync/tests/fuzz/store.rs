@@ -38,7 +38,7 @@ fn use_it(replica: &Replica) {
     let _ = replica.spans("m", &["text"]);
     let _ = replica.note_of("n");
     for version in replica.versions(&project(), 16).unwrap_or_default() {
-        let _ = replica.past(&project(), &version.version).map(|past| drop(past));
+        let _ = replica.past(&project(), &version.version).map(drop);
     }
     let _ = replica.verify(&project());
     let mut session = replica.session(&project());

@@ -42,7 +42,7 @@ fn weights() -> Vec<u8> {
     packed
 }
 
-fn repair(bytes: &mut Vec<u8>) {
+fn repair(bytes: &mut [u8]) {
     if bytes.len() > 12 {
         let checksum = crc32fast::hash(&bytes[12..]);
         bytes[8..12].copy_from_slice(&checksum.to_le_bytes());
@@ -57,7 +57,7 @@ fn packed_weights() {
     let corpus = [weights(), b"SKRYEMB2".repeat(40)];
     let mut model = Model::load(corpus[0].clone()).unwrap();
     assert_eq!(model.embed("tide").tokens, 3);
-    Target::new("packed weights", &corpus).repair(repair).cases(30_000).run(|bytes| {
+    Target::new("packed weights", &corpus).repair(|bytes| repair(bytes)).cases(30_000).run(|bytes| {
         let Ok(mut model) = Model::load(bytes.to_vec()) else { return };
         let info = model.info();
         let embedding = model.embed(TEXT);

@@ -158,11 +158,9 @@ impl CentralStore {
             self.delete(&quarantine.clone().join(name)).await?;
         }
         let folder = self.document(document);
-        stream::iter(chunks)
-            .map(|chunk| {
-                let location = folder.clone().join(chunk.to_string());
-                async move { self.delete(&location).await }
-            })
+        let locations: Vec<Path> = chunks.iter().map(|chunk| folder.clone().join(chunk.to_string())).collect();
+        stream::iter(locations)
+            .map(|location| async move { self.delete(&location).await })
             .buffer_unordered(CHUNKS_AT_ONCE)
             .try_collect()
             .await

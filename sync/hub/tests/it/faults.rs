@@ -121,20 +121,20 @@ async fn refuses_and_recovers(fault: u8, words: &str) {
     let ok = async || (hub.request("GET", "/api/v1/health", None, None).await.status == 200).then_some(());
     until("health by itself", ok).await;
     let address = hub.address();
-    let Ok(mut client) = client.reconnect(&address, token.reveal()).await else { panic!("let in again") };
+    let Ok(mut client) = Box::pin(client.reconnect(&address, token.reveal())).await else { panic!("let in again") };
     client.acknowledged(&id).await.unwrap();
-    let Ok(mut witness) = witness.reconnect(&address, token.reveal()).await else { panic!("let in again") };
+    let Ok(mut witness) = Box::pin(witness.reconnect(&address, token.reveal())).await else { panic!("let in again") };
     witness.until("both records", |client| texts(client.document(&id)).len() == 2).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_store_refuses_and_recovers() {
-    refuses_and_recovers(FULL, "full").await;
+    Box::pin(refuses_and_recovers(FULL, "full")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_store_refuses_and_recovers() {
-    refuses_and_recovers(BROKEN, "the wire is cut").await;
+    Box::pin(refuses_and_recovers(BROKEN, "the wire is cut")).await;
 }
 
 /// A hub whose store cannot be asked lets nobody in, whatever the token: it cannot know.

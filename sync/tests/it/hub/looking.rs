@@ -14,7 +14,7 @@ use super::driver::{Store, any, free};
 #[test]
 fn a_chunk_that_nobody_announced_is_found() {
     let store = Rc::new(RefCell::new(Store::default()));
-    let limits = Limits { look_again_after: Duration::from_secs(60), ..Limits::default() };
+    let limits = Limits { look_again_after: Duration::from_mins(1), ..Limits::default() };
     let mut one = World::on(limits.clone(), Rc::clone(&store), "hub");
     let mut other = World::on(limits, Rc::clone(&store), "hub");
     let reader = other.connect("reader", any(Access::Read));
