@@ -7,5 +7,6 @@ mod hostile;
 mod limits;
 mod looking;
 mod serving;
+mod waiting;
 
 use driver::World;
