@@ -1,5 +1,7 @@
 //! A document in memory, and how it becomes chunks and comes from them.
 
+use std::collections::BTreeMap;
+
 use automerge::{Automerge, ChangeHash, ReadDoc};
 
 use super::admission;
@@ -30,6 +32,9 @@ pub(super) struct Body {
     pub(super) bytes: usize,
     /// Whether there are changes here that wait for others.
     pub(super) orphans: bool,
+    /// Of each chunk that held all there was when it was read or made, the heads then. A head of now that is in a chunk is
+    /// among these, as nothing was ever built upon it.
+    tips: BTreeMap<ChunkName, Vec<ChangeHash>>,
 }
 
 impl Body {
@@ -78,6 +83,32 @@ impl Body {
         Chunk::new(save(&self.document))
     }
 
+    /// Notes which heads are in a chunk, if it may hold all there is: a saved document, or every change.
+    pub(super) fn note_tips(&mut self, chunk: &Chunk) {
+        let hashes = super::contents::of(&chunk.bytes);
+        let (_, changes) = size(&self.document);
+        let less =
+            |hashes: &Vec<ChangeHash>| super::contents::are_changes(&chunk.bytes) && (hashes.len() as u64) < changes;
+        let tips = match hashes {
+            // Not to be told: as if it held all.
+            None => self.document.get_heads(),
+            Some(hashes) if less(&hashes) => Vec::new(),
+            Some(hashes) => self.document.get_heads().into_iter().filter(|head| hashes.contains(head)).collect(),
+        };
+        self.tips.insert(chunk.name, tips);
+    }
+
+    /// Whether a snapshot of all of it may replace a chunk that it has everything of.
+    ///
+    /// Two hubs write the same changes as different bytes, each in the order in which they came. If either might replace the
+    /// other's snapshot by its own, both could go at once. So a chunk is replaced only by one that has more, or has the same
+    /// and comes before it by name: no two chunks ever replace each other, also not by way of others.
+    pub(super) fn may_replace(&self, snapshot: ChunkName, chunk: ChunkName) -> bool {
+        let Some(tips) = self.tips.get(&chunk) else { return false };
+        let has_less = || self.document.get_heads().iter().any(|head| !tips.contains(head));
+        chunk != snapshot && (chunk > snapshot || has_less())
+    }
+
     /// The beginning is durable.
     pub(super) fn stored(&mut self) {
         self.beginning = None;
@@ -113,7 +144,50 @@ pub(super) fn load(chunks: &[Chunk]) -> (Body, Vec<(ChunkName, String)>) {
         match failed {
             // What it left behind may be in pieces: from the start, without it.
             Some(failed) => bad.push(failed),
-            None => return (Body { document, genesis: None, beginning: None, bytes, orphans: false }, bad),
+            None => {
+                return (
+                    Body { document, genesis: None, beginning: None, bytes, orphans: false, tips: BTreeMap::new() },
+                    bad,
+                );
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use automerge::transaction::Transactable;
+    use automerge::{ActorId, ROOT};
+
+    use super::*;
+
+    /// Two hubs hold the same changes, which came in another order. Each read both snapshots and makes its own again. The
+    /// simulator found that each deleted the other's, and with both the document.
+    #[test]
+    fn one_of_two_equal_snapshots_stays() {
+        let change = |actor: u8| {
+            let mut document = Automerge::new().with_actor(ActorId::from([actor]));
+            let mut transaction = document.transaction();
+            transaction.put(ROOT, format!("key{actor}"), i64::from(actor)).unwrap();
+            transaction.commit();
+            Chunk::new(document.save_after(&[]))
+        };
+        let whole = |order: [u8; 4]| {
+            let mut document = Automerge::new();
+            for actor in order {
+                document.load_incremental(&change(actor).bytes).unwrap();
+            }
+            Chunk::new(save(&document))
+        };
+        let (one, other) = (whole([1, 2, 3, 4]), whole([4, 3, 2, 1]));
+        assert_ne!(one.name, other.name, "the order is in the bytes");
+        let mut body = load(&[one.clone(), other.clone(), change(1)]).0;
+        for chunk in [&one, &other, &change(1)] {
+            body.note_tips(chunk);
+        }
+        assert!(body.may_replace(one.name, other.name) != body.may_replace(other.name, one.name));
+        assert!(body.may_replace(one.name, change(1).name) && body.may_replace(other.name, change(1).name));
+        assert!(!body.may_replace(one.name, one.name));
+        assert!(!body.may_replace(one.name, change(2).name), "of a chunk that it has not read it knows nothing");
     }
 }

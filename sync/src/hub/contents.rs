@@ -37,6 +37,19 @@ pub(super) fn of(chunk: &[u8]) -> Option<Vec<ChangeHash>> {
     Some(hashes)
 }
 
+/// Whether a chunk is changes only, each of which [`of`] names; a saved document is named by its heads.
+pub(super) fn are_changes(chunk: &[u8]) -> bool {
+    let mut rest = chunk;
+    while let Some((&kind, behind)) = rest.get(MAGIC.len() + CHECKSUM_BYTES..).and_then(<[u8]>::split_first) {
+        let next = leb128(behind).and_then(|(length, data)| data.get(length..));
+        match next {
+            Some(next) if kind != DOCUMENT => rest = next,
+            _ => return false,
+        }
+    }
+    rest.is_empty()
+}
+
 /// Whether a document's history has a change.
 pub(super) fn has(document: &Automerge, hash: &ChangeHash) -> bool {
     document.get_change_meta_by_hash(hash).is_some()

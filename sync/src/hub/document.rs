@@ -51,6 +51,8 @@ pub(super) struct Document {
     pub(super) retry_at: Now,
     /// No snapshot before this.
     pub(super) compact_at: Now,
+    /// Chunks that there were when no snapshot could replace any of them: with more it is tried again.
+    pub(super) fruitless: usize,
     /// When it was used last, as the hub counts.
     pub(super) used: u64,
     /// Memory that it takes, and as it was counted last.
@@ -129,6 +131,7 @@ impl Document {
         self.noticed.clear();
         self.fetched.clear();
         self.missed = false;
+        self.fruitless = 0;
     }
 
     /// As if none of what peers sent and is not durable had arrived.

@@ -33,6 +33,14 @@ impl Hub {
         if !matches!(document.stage, Stage::Cold | Stage::Home(_)) {
             return;
         }
+        // What a peer sent and what waits for other changes is in memory only. A chunk may bring these, and it would count
+        // as if it had been in the chunk. So it goes, and whoever sent it sends it again.
+        if matches!(&document.stage, Stage::Home(body) if body.orphans) && !document.fetched.is_empty() {
+            document.forget_body();
+            (document.heads, document.replacing) = (None, None);
+            document.start_over();
+            document.due.extend(document.peers.keys());
+        }
         let ready = ready(id, document, &mut self.connections, &self.limits);
         let wanted = !ready.is_empty() || document.look || !document.inbox.is_empty() || !document.tasks.is_empty();
         match &document.stage {
@@ -120,6 +128,9 @@ fn fetch(id: DocumentId, document: &mut Document) -> Effect {
 /// history stay.
 fn covers(document: &Document, limits: &Limits, now: Now) -> Vec<ChunkName> {
     let whole = document.chunks.len().saturating_sub(document.partial.len());
+    if document.chunks.len() <= document.fruitless {
+        return Vec::new();
+    }
     if whole < limits.chunks_max.max(2) || document.replacing.is_some() || document.compact_at > now {
         return Vec::new();
     }
@@ -174,6 +185,7 @@ fn check_out(
         project: document.project.clone(),
         chunks,
         partial: document.partial.clone(),
+        covered: !covers.is_empty(),
         groups: groups.into_iter().map(group).collect(),
         talks,
         covers,

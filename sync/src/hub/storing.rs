@@ -114,6 +114,7 @@ impl Hub {
         };
         // In memory is all that the snapshot holds, as it was made from there.
         document.chunks.insert(replacing.snapshot);
+        document.fruitless = 0;
         match outcome {
             Ok(()) => document.chunks.retain(|name| !replacing.covers.contains(name)),
             Err(failure) => {

@@ -36,6 +36,8 @@ pub struct DocumentWork {
     pub(super) talks: Vec<Talk>,
     /// Chunks that a snapshot may cover; none is to be made when empty.
     pub(super) covers: Vec<ChunkName>,
+    /// Whether a snapshot was wanted.
+    pub(super) covered: bool,
     pub(super) done: Done,
 }
 
@@ -158,7 +160,7 @@ impl DocumentWork {
 
     fn steps(&mut self) -> Result<(), Ruin> {
         let mut body = self.body()?;
-        self.read_chunks(&body);
+        self.read_chunks(&mut body);
         self.done.heads = body.document.get_heads();
         self.done.found = self.find(&body)?;
         self.done.named = self.named(&body)?;
@@ -169,6 +171,7 @@ impl DocumentWork {
             // What the store would refuse to give back is not stored.
             body.bytes += admission::inflated(&chunk.bytes).map_err(|why| fault(&why))?;
             self.done.named_next = self.named(&body)?;
+            body.note_tips(&chunk);
             self.done.chunk = Some(chunk);
         } else {
             let heard = |talk: &Talk| !talk.messages.is_empty();
@@ -224,9 +227,10 @@ impl DocumentWork {
     }
 
     /// Notes what was read, and whether all of it is in the history.
-    fn read_chunks(&mut self, body: &Body) {
+    fn read_chunks(&mut self, body: &mut Body) {
         for chunk in std::mem::take(&mut self.chunks) {
             self.done.read.push(chunk.name);
+            body.note_tips(&chunk);
             self.partial.insert(chunk.name, super::contents::of(&chunk.bytes));
         }
         let all = |hashes: &Vec<ChangeHash>| hashes.iter().all(|hash| super::contents::has(&body.document, hash));
@@ -292,8 +296,9 @@ impl DocumentWork {
             return Ok(());
         };
         body.bytes = *inflated;
-        self.covers.retain(|name| *name != snapshot.name);
-        self.done.snapshot = Some(snapshot);
+        body.note_tips(&snapshot);
+        self.covers.retain(|name| body.may_replace(snapshot.name, *name));
+        self.done.snapshot = Some(snapshot).filter(|_| !self.covers.is_empty());
         Ok(())
     }
 }

@@ -74,6 +74,9 @@ impl Hub {
         document.genesis = body.genesis;
         document.chunks.extend(done.read);
         document.partial = work.partial;
+        if work.covered && done.snapshot.is_none() {
+            document.fruitless = document.chunks.len();
+        }
         let same = document.heads.clone().filter(|heads| **heads == *done.heads);
         let moved = same.is_none();
         let heads = same.unwrap_or_else(|| Arc::from(std::mem::take(&mut done.heads)));

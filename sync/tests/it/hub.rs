@@ -8,5 +8,6 @@ mod hostile;
 mod limits;
 mod looking;
 mod serving;
+mod waiting;
 
 use driver::World;
