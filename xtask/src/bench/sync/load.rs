@@ -1,7 +1,8 @@
 //! Many connections: what each costs, what a document costs, and how many changes go through.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -10,6 +11,7 @@ use automerge::transaction::Transactable;
 use futures_util::{StreamExt, TryStreamExt};
 use serde_json::{Value, json};
 use skerry_sync::document::DocumentId;
+use tokio::sync::watch;
 
 use super::data::{Documents, Ids};
 use super::servers::Server;
@@ -28,27 +30,22 @@ const DOCUMENT_LEAVES: usize = 30;
 pub(super) async fn idle(server: &Server, wanted: usize) -> anyhow::Result<Value> {
     let before_mb = server.pss_mb()?;
     let begun = Instant::now();
-    let url = server.url_any();
-    let open = futures_util::stream::iter(0..wanted).map(|_| Wire::connect(&url, Documents::new()));
-    let wires: Vec<Wire> = open.buffer_unordered(AT_ONCE).try_collect().await.context("open connections")?;
-    let open_s = begun.elapsed().as_secs_f64();
-    // Keep-alives must be answered, or the server takes them for dead.
-    let (stop, lost) = (Arc::<AtomicBool>::default(), Arc::<AtomicU64>::default());
-    let keep = wires.into_iter().map(|mut wire| {
-        let (stop, lost) = (Arc::clone(&stop), Arc::clone(&lost));
-        tokio::spawn(async move {
+    let (url, lost) = (server.url_any(), Arc::<AtomicU64>::default());
+    let open = futures_util::stream::iter(0..wanted).map(|_| async {
+        let mut wire = Wire::connect(&url, Documents::new()).await?;
+        let lost = Arc::clone(&lost);
+        // From the beginning: a server takes a connection for dead that does not answer its keep-alives.
+        anyhow::Ok(tokio::spawn(async move {
             while wire.receive().await.is_ok() {}
-            if !stop.load(Ordering::Relaxed) {
-                lost.fetch_add(1, Ordering::Relaxed);
-            }
-        })
+            lost.fetch_add(1, Ordering::Relaxed);
+        }))
     });
-    let keep: Vec<_> = keep.collect();
+    let keep: Vec<_> = open.buffer_unordered(AT_ONCE).try_collect().await.context("open connections")?;
+    let open_s = begun.elapsed().as_secs_f64();
     // Longer than the keep-alive of any of the servers.
     tokio::time::sleep(Duration::from_secs(7)).await;
     let held = wanted as u64 - lost.load(Ordering::Relaxed);
     let after_mb = server.pss_mb()?;
-    stop.store(true, Ordering::Relaxed);
     keep.into_iter().for_each(|task| task.abort());
     Ok(json!({
         "wanted": wanted, "held": held, "open_s": open_s,
@@ -79,26 +76,22 @@ pub(super) async fn documents(server: &Server, count: usize) -> anyhow::Result<V
 /// Connections in pairs, each pair with a document of its own: one writes, and writes again when the server says it has
 /// the change; the other receives. Counted is what was received.
 pub(super) async fn active(server: &Server, connections: usize, time: Duration) -> anyhow::Result<Value> {
-    let url = server.url_any();
-    let pairs = futures_util::stream::iter(0..connections / 2).map(|pair| {
-        let (url, id) = (url.clone(), name(&format!("active-{connections}"), pair));
+    let (begin, begun) = watch::channel(None);
+    let written = Arc::<AtomicU64>::default();
+    let pairs = futures_util::stream::iter(0..connections / 2).map(|number| {
+        let (url, id) = (server.url_any(), name(&format!("active-{connections}"), number));
+        let (begun, written) = (begun.clone(), Arc::clone(&written));
         async move {
-            let mut writer = Wire::connect(&url, Documents::from([(id.clone(), small_document()?)])).await?;
-            writer.announce(&id).await?;
-            writer.settle(&[id.clone()].into()).await?;
-            let mut reader = Wire::connect(&url, Documents::from([(id.clone(), Automerge::new())])).await?;
-            reader.announce(&id).await?;
-            reader.settle(&[id.clone()].into()).await?;
-            anyhow::Ok((id, writer, reader))
+            let pair = Pair::open(&url, id).await?;
+            // From here on it answers keep-alives, while others are still being opened.
+            anyhow::Ok(tokio::spawn(pair.work(begun, written)))
         }
     });
     let pairs: Vec<_> = pairs.buffer_unordered(AT_ONCE).try_collect().await.context("open pairs")?;
-    let written = Arc::<AtomicU64>::default();
-    let until = tokio::time::Instant::now() + time;
-    let tasks: Vec<_> = pairs.into_iter().map(|pair| tokio::spawn(work(pair, Arc::clone(&written), until))).collect();
+    begin.send(Some(tokio::time::Instant::now() + time))?;
     let mut received = 0;
-    for task in tasks {
-        received += task.await??;
+    for pair in pairs {
+        received += pair.await??;
     }
     let s = time.as_secs_f64();
     Ok(json!({
@@ -107,39 +100,69 @@ pub(super) async fn active(server: &Server, connections: usize, time: Duration) 
     }))
 }
 
-/// Changes that the reader of a pair received.
-async fn work(
-    (id, mut writer, mut reader): (String, Wire, Wire),
-    written: Arc<AtomicU64>,
-    until: tokio::time::Instant,
-) -> anyhow::Result<u64> {
-    let count = |wire: &mut Wire| wire.document(&id).map_or(0, |document| document.get_changes(&[]).len() as u64);
-    let before = count(&mut reader);
-    let write = async {
-        for number in 0_i64.. {
-            let document = writer.document(&id).context("the document")?;
-            let mut transaction = document.transaction();
-            transaction.put(automerge::ROOT, "n", number)?;
-            transaction.commit();
-            writer.announce(&id).await?;
-            writer.settle(&[id.clone()].into()).await?;
-            written.fetch_add(1, Ordering::Relaxed);
-        }
-        anyhow::Ok(())
-    };
-    let read = async {
-        loop {
-            reader.step().await?;
-        }
-        #[allow(unreachable_code, reason = "it gives the loop's errors a type")]
-        anyhow::Ok(())
-    };
-    // Running out of time is how this ends.
-    let ended = tokio::time::timeout_at(until, async { tokio::try_join!(write, read) }).await;
-    if let Ok(outcome) = ended {
-        outcome?;
+/// Two connections and their document.
+struct Pair {
+    id: String,
+    writer: Wire,
+    reader: Wire,
+}
+
+impl Pair {
+    async fn open(url: &str, id: String) -> anyhow::Result<Pair> {
+        let one = BTreeSet::from([id.clone()]);
+        let mut writer = Wire::connect(url, Documents::from([(id.clone(), small_document()?)])).await?;
+        writer.announce(&id).await?;
+        writer.settle(&one).await?;
+        let mut reader = Wire::connect(url, Documents::from([(id.clone(), Automerge::new())])).await?;
+        reader.announce(&id).await?;
+        reader.settle(&one).await?;
+        Ok(Pair { id, writer, reader })
     }
-    Ok(count(&mut reader) - before)
+
+    /// Changes that the reader received from when all began until time was up.
+    async fn work(
+        mut self,
+        mut begun: watch::Receiver<Option<tokio::time::Instant>>,
+        written: Arc<AtomicU64>,
+    ) -> anyhow::Result<u64> {
+        loop {
+            tokio::select! {
+                step = self.writer.step() => drop(step?),
+                step = self.reader.step() => drop(step?),
+                began = begun.changed() => break began?,
+            }
+        }
+        let until = begun.borrow().context("when it ends")?;
+        let Pair { id, mut writer, mut reader } = self;
+        let count = |wire: &mut Wire| wire.document(&id).map_or(0, |document| document.get_changes(&[]).len() as u64);
+        let before = count(&mut reader);
+        let one = BTreeSet::from([id.clone()]);
+        let write = async {
+            for number in 0_i64.. {
+                let document = writer.document(&id).context("the document")?;
+                let mut transaction = document.transaction();
+                transaction.put(automerge::ROOT, "n", number)?;
+                transaction.commit();
+                writer.announce(&id).await?;
+                writer.settle(&one).await?;
+                written.fetch_add(1, Ordering::Relaxed);
+            }
+            anyhow::Ok(())
+        };
+        let read = async {
+            loop {
+                reader.step().await?;
+            }
+            #[allow(unreachable_code, reason = "it gives the loop's errors a type")]
+            anyhow::Ok(())
+        };
+        // Running out of time is how this ends.
+        let ended = tokio::time::timeout_at(until, async { tokio::try_join!(write, read) }).await;
+        if let Ok(outcome) = ended {
+            outcome?;
+        }
+        Ok(count(&mut reader) - before)
+    }
 }
 
 fn small_document() -> anyhow::Result<Automerge> {
