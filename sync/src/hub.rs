@@ -34,8 +34,8 @@ use crate::wire::message::Message;
 use budget::Budget;
 use connection::Connection;
 use document::Document;
-use epochs::Early;
 use ephemeral::Sessions;
+use epochs::Early;
 use exchange::Exchange;
 use project::Projects;
 

@@ -67,7 +67,8 @@ impl Retirements {
     fn note(&self, project: &ProjectName, last: Outcome, moved: &Moved) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = SystemTime::now();
-        let progress = all.entry(project.clone()).or_insert(Progress { last: Outcome::Done, at, documents: 0, carried: 0 });
+        let progress =
+            all.entry(project.clone()).or_insert(Progress { last: Outcome::Done, at, documents: 0, carried: 0 });
         (progress.last, progress.at) = (last, at);
         progress.documents += moved.documents;
         progress.carried += moved.carried;
@@ -92,7 +93,9 @@ enum Failure {
     Store(#[from] StoreFailure),
     #[error(transparent)]
     Retire(#[from] RetireError),
-    #[error("the chunk {chunk} of {document} holds other bytes than its name promises; nothing of the project is deleted")]
+    #[error(
+        "the chunk {chunk} of {document} holds other bytes than its name promises; nothing of the project is deleted"
+    )]
     Damaged { document: DocumentId, chunk: ChunkName },
     #[error("a fault of this program: {0}")]
     Fault(String),

@@ -71,13 +71,7 @@ impl Hub {
     }
 
     /// A frame about a document of which nobody can tell yet whether its sender may see it.
-    pub(super) fn put_off(
-        &mut self,
-        id: ConnectionId,
-        document: DocumentId,
-        data: Vec<u8>,
-        unread: &[ProjectName],
-    ) {
+    pub(super) fn put_off(&mut self, id: ConnectionId, document: DocumentId, data: Vec<u8>, unread: &[ProjectName]) {
         let (frames, bytes) = (self.limits.waiting_frames_max, self.limits.waiting_bytes_max);
         let most = self.limits.documents_per_connection_max;
         let Some(connection) = self.connections.get_mut(&id) else { return };

@@ -9,9 +9,9 @@ use automerge::sync::State;
 use serde_bytes::ByteBuf;
 
 use super::document::{Stage, Task};
-use super::work::{Said, Talk};
 use super::epochs::Early;
 use super::project::Place;
+use super::work::{Said, Talk};
 use super::{Access, Effect, ExchangeId, Grant, Hub, Scope, admission};
 use crate::document::{DocumentId, Slot};
 use crate::epoch::Epoch;

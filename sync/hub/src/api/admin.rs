@@ -12,8 +12,8 @@ use utoipa::ToSchema;
 
 use crate::auth::{self, Authorised};
 use crate::metrics::Looks;
-use crate::retire::Outcome;
 use crate::problem::{Kind, Problem};
+use crate::retire::Outcome;
 use crate::serve::Shared;
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -158,7 +158,7 @@ impl CentralStore {
             self.delete(&quarantine.clone().join(name)).await?;
         }
         let folder = self.document(document);
-        stream::iter(chunks)
+        stream::iter(chunks.to_vec())
             .map(|chunk| {
                 let location = folder.clone().join(chunk.to_string());
                 async move { self.delete(&location).await }

@@ -290,7 +290,8 @@ fn whoever_comes_before_the_catalog_is_read_waits() {
     let limits = Limits { waiting_frames_max: 4, ..Limits::default() };
     let mut world = World::on(limits, world.store, "hub");
     world.hold = |effect| matches!(effect, Effect::Load { .. });
-    let (client, greedy) = (world.connect("a", of("notes", Access::Write)), world.connect("b", of("notes", Access::Write)));
+    let (client, greedy) =
+        (world.connect("a", of("notes", Access::Write)), world.connect("b", of("notes", Access::Write)));
     world.sync(client, new);
     world.sync(client, shard("notes", 1));
     assert_eq!(world.client(client).unavailable, [] as [String; 0]);
