@@ -5,6 +5,7 @@
 mod client;
 mod cluster;
 mod crash;
+mod erase;
 mod faults;
 mod http;
 mod interop;
