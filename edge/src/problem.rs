@@ -329,7 +329,7 @@ mod tests {
     fn problem_types_are_stable_and_distinct() {
         let slugs: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
         assert_eq!(slugs.len(), Kind::ALL.len());
-        let pinned = "body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
+        let pinned = "being-erased body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
              invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable peer-failed \
              store-failed store-full unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
              unsupported-media-type";
