@@ -381,7 +381,6 @@ impl Client {
             Ok((_, documents)) => documents,
             Err(error) => return self.give_up(now, unreadable(&error), effects),
         };
-        self.begin(project);
         let Some(followed) = self.projects.get_mut(project) else { return };
         let mut turns = Vec::new();
         for live in documents {
@@ -392,6 +391,8 @@ impl Client {
             }
         }
         self.converse(now, project, turns, effects);
+        // Behind what was just said of the catalog: the hub must have that before it knows the shards of a new epoch.
+        self.begin(project);
         self.open_waiting(now, effects);
     }
 
