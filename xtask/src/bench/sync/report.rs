@@ -25,7 +25,7 @@ enum Show {
     Count,
 }
 
-const ROWS: [Row; 32] = [
+const ROWS: [Row; 33] = [
     ("first sync, to the server: bytes / raw JSON", "/first/up_bytes", Show::Share),
     ("first sync, from the server: bytes / raw JSON", "/first/down_bytes", Show::Share),
     ("first sync, the other way while going up", "/first/up_back_bytes", Show::Bytes),
@@ -35,6 +35,7 @@ const ROWS: [Row; 32] = [
     ("100 changes on each of two replicas: sent", "/apart/sent_bytes", Show::Bytes),
     ("100 changes on each of two replicas: received", "/apart/received_bytes", Show::Bytes),
     ("100 changes on each of two replicas: time to equal heads", "/apart/s", Show::Seconds),
+    ("100 changes on each of two replicas: connected again because nothing came", "/apart/reconnects", Show::Count),
     ("write to visible at another replica, p50", "/latency/visible_p50_ms", Show::Milliseconds),
     ("write to visible at another replica, p95", "/latency/visible_p95_ms", Show::Milliseconds),
     ("write to the server's word that it has it, p50", "/latency/acknowledged_p50_ms", Show::Milliseconds),

@@ -65,6 +65,11 @@ impl Wire {
         (self.traffic.sent.load(Ordering::Relaxed), self.traffic.received.load(Ordering::Relaxed))
     }
 
+    /// The documents, the connection being given up.
+    pub(super) fn into_documents(self) -> Documents {
+        self.documents.into_iter().map(|(id, (document, _))| (id, document)).collect()
+    }
+
     /// A document; `None` for one that was never opened here.
     pub(super) fn document(&mut self, id: &str) -> Option<&mut Automerge> {
         self.documents.get_mut(id).map(|(document, _)| document)
