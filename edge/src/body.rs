@@ -10,9 +10,10 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use skerry_sync::{Link, Member, Record, RecordKey};
+use skerry_sync::{Interval, Link, Member, Record, RecordKey, Target};
 use utoipa::ToSchema;
 
+use crate::clock;
 use crate::problem::{Kind, Problem};
 pub use duplicates::*;
 pub use erasure::*;
@@ -62,16 +63,102 @@ pub struct LinkBody {
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub layers: BTreeSet<String>,
+    /// What is said about the link: source, certainty, whatever qualifies the statement; at most 16 KiB as JSON. Merges as
+    /// `data` does.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    pub qualifiers: Map<String, Value>,
+    /// When what it says holds; always when absent.
+    #[serde(default, skip_serializing_if = "IntervalBody::is_always")]
+    pub valid: IntervalBody,
 }
 
-/// A member of a link.
+/// Valid time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct IntervalBody {
+    /// The first moment, RFC 3339 (`2026-11-21T08:30:00Z`, kept to the millisecond); without it, since ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Moment>,
+    /// The moment behind the last; without it, for ever.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Moment>,
+}
+
+/// A moment: RFC 3339 in JSON, milliseconds since 1970 inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(value_type = String, format = DateTime)]
+pub struct Moment(pub i64);
+
+impl Serialize for Moment {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = clock::format_exactly(self.0);
+        serializer.serialize_str(&text.ok_or_else(|| serde::ser::Error::custom("a moment beyond the calendar"))?)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        clock::parse_ms(&text).map(Moment).ok_or_else(|| {
+            serde::de::Error::custom(format_args!("`{text}` is not a moment; write it like 2026-11-21T08:30:00Z"))
+        })
+    }
+}
+
+/// A member of a link: a record or another link.
 #[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MemberBody {
     /// The part that it plays, for instance `child`.
     pub role: String,
-    /// The key of a record.
-    pub key: String,
+    /// The key of a record. Either this or `link`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// The id of a link, whoever states it: a link over links. Either this or `key`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+}
+
+impl MemberBody {
+    /// A record in a role.
+    pub fn record(role: &str, key: &str) -> Self {
+        MemberBody { role: role.to_owned(), key: Some(key.to_owned()), link: None }
+    }
+}
+
+impl LinkBody {
+    /// A link that always holds and has weight 1, of these records in these roles.
+    pub fn of(kind: &str, members: &[(&str, &str)]) -> Self {
+        LinkBody {
+            kind: kind.to_owned(),
+            members: members.iter().map(|(role, key)| MemberBody::record(role, key)).collect(),
+            weight: 1.0,
+            layers: BTreeSet::new(),
+            qualifiers: Map::new(),
+            valid: IntervalBody::default(),
+        }
+    }
+}
+
+impl IntervalBody {
+    fn is_always(&self) -> bool {
+        *self == IntervalBody::default()
+    }
+}
+
+impl From<Interval> for IntervalBody {
+    fn from(interval: Interval) -> Self {
+        // What another writer put beyond the calendar cannot be said, and is as good as never.
+        let moment = |ms: Option<i64>| ms.filter(|ms| clock::format_exactly(*ms).is_some()).map(Moment);
+        IntervalBody { since: moment(interval.since), until: moment(interval.until) }
+    }
+}
+
+impl From<IntervalBody> for Interval {
+    fn from(interval: IntervalBody) -> Self {
+        Interval { since: interval.since.map(|since| since.0), until: interval.until.map(|until| until.0) }
+    }
 }
 
 fn one() -> f64 {
@@ -98,27 +185,57 @@ impl From<Record> for RecordBody {
 
 impl From<Link> for LinkBody {
     fn from(link: Link) -> Self {
-        let members = link.members.into_iter().map(|member| MemberBody { role: member.role, key: member.key });
-        LinkBody { kind: link.kind, members: members.collect(), weight: link.weight, layers: link.layers }
+        let member = |member: Member| match member.target {
+            Target::Key(key) => MemberBody { role: member.role, key: Some(key), link: None },
+            Target::Link(id) => MemberBody { role: member.role, key: None, link: Some(id) },
+        };
+        LinkBody {
+            kind: link.kind,
+            members: link.members.into_iter().map(member).collect(),
+            weight: link.weight,
+            layers: link.layers,
+            qualifiers: link.qualifiers,
+            valid: link.valid.into(),
+        }
     }
 }
 
-impl From<LinkBody> for Link {
-    fn from(link: LinkBody) -> Self {
-        let members = link.members.into_iter().map(|member| Member { role: member.role, key: member.key });
-        Link { kind: link.kind, members: members.collect(), weight: link.weight, layers: link.layers }
+impl LinkBody {
+    /// The link of the record model.
+    ///
+    /// # Errors
+    /// A sentence when a member is neither a record nor a link, or both.
+    pub fn into_link(self) -> Result<Link, String> {
+        let member = |member: MemberBody| match (member.key, member.link) {
+            (Some(key), None) => Ok(Member { role: member.role, target: Target::Key(key) }),
+            (None, Some(id)) => Ok(Member { role: member.role, target: Target::Link(id) }),
+            _ => Err(format!("a member (of the link `{}`) has either `key` or `link`", self.kind)),
+        };
+        let members = self.members.into_iter().map(member).collect::<Result<_, _>>()?;
+        Ok(Link {
+            members,
+            kind: self.kind,
+            weight: self.weight,
+            layers: self.layers,
+            qualifiers: self.qualifiers,
+            valid: self.valid.into(),
+        })
     }
 }
 
 impl RecordBody {
-    fn into_record(self) -> Result<Record, String> {
+    /// The record, checked.
+    ///
+    /// # Errors
+    /// A sentence on the first rule that it breaks.
+    pub fn into_record(self) -> Result<Record, String> {
         let record = Record {
             key: RecordKey::parse(&self.key).map_err(|error| error.to_string())?,
             text: self.text,
             data: self.data,
             metadata: self.metadata,
             layers: self.layers,
-            links: self.links.into_iter().map(Link::from).collect(),
+            links: self.links.into_iter().map(LinkBody::into_link).collect::<Result<_, _>>()?,
         };
         record.check().map_err(|error| error.to_string())?;
         Ok(record)

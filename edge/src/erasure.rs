@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError};
 
-use skerry_sync::{CutReport, ProjectName, PurgeReport, RecordKey, WriteError};
+use skerry_sync::{CutReport, ProjectName, PurgeReport, RecordKey, Target, WriteError};
 
 use crate::clock;
 use crate::index::derive::Derivation;
@@ -170,7 +170,7 @@ impl Node {
             after = Some(last.key.clone());
             let linking = records.into_iter().filter(|record| {
                 let mut members = record.links.iter().flat_map(|link| &link.members);
-                members.any(|member| keys.contains(member.key.as_str()))
+                members.any(|member| matches!(&member.target, Target::Key(key) if keys.contains(key.as_str())))
             });
             found.extend(linking.map(|record| record.key));
         }

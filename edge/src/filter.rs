@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value};
 use skerry_host::types::{Comparison, Condition, Field, FilterNode, Scalar};
-use skerry_sync::Record;
+use skerry_sync::{Record, Target};
 
 use crate::problem::{Kind, Problem};
 
@@ -181,7 +181,9 @@ pub fn fields(record: &Record) -> Vec<Field> {
     for link in &record.links {
         fields.push(text_field("link.type", &link.kind));
         for member in &link.members {
-            fields.push(text_field("link.key", &member.key));
+            if let Target::Key(key) = &member.target {
+                fields.push(text_field("link.key", key));
+            }
         }
     }
     fields

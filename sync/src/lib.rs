@@ -48,7 +48,9 @@ mod view;
 pub mod wire;
 
 pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
-pub use record::{Link, Member, NameError, ProjectName, Record, RecordError, RecordKey};
+pub use record::{
+    Interval, Link, Member, NAME_BYTES_MAX, NameError, PARENT, ProjectName, Record, RecordError, RecordKey, Target,
+};
 pub use replica::{
     Change, Commit, CutReport, ErasedRecord, Found, Health, Past, ProjectChange, ProjectInfo, PurgeReport, Replica,
     Timestamp, VerifyReport, VersionInfo,

@@ -6,6 +6,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+/// The type of links that make a hierarchy, from child to parent.
+pub const PARENT: &str = "parent";
+
 /// Bytes of a record's text at most.
 pub const TEXT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of a record's data and metadata, as JSON, at most.
@@ -20,6 +23,8 @@ pub const MEMBERS_MAX: usize = 64;
 pub const LAYERS_MAX: usize = 64;
 /// Bytes of a record key at most.
 pub const KEY_BYTES_MAX: usize = 512;
+/// Bytes of a link's qualifiers, as JSON, at most.
+pub const QUALIFIER_BYTES_MAX: usize = 16 << 10;
 /// Bytes of a layer's, role's or link type's name at most.
 pub const NAME_BYTES_MAX: usize = 128;
 
@@ -157,9 +162,43 @@ pub struct Link {
     pub members: Vec<Member>,
     /// Strength, finite.
     pub weight: f64,
-    /// Layers that it belongs to.
+    /// Layers that it belongs to; without any, those of the record that states it.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub layers: BTreeSet<String>,
+    /// What is said about the link: source, certainty, whatever the statement is qualified by.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub qualifiers: Map<String, Value>,
+    /// When what it says holds.
+    #[serde(default, skip_serializing_if = "Interval::is_always")]
+    pub valid: Interval,
+}
+
+/// Valid time: from `since` on, until before `until`, in milliseconds since 1970. None: without end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval {
+    /// The first moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
+    /// The moment behind the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<i64>,
+}
+
+impl Interval {
+    /// It has neither beginning nor end.
+    pub fn is_always(&self) -> bool {
+        *self == Interval::default()
+    }
+
+    /// Something is in it.
+    pub fn is_proper(&self) -> bool {
+        self.since.zip(self.until).is_none_or(|(since, until)| since < until)
+    }
+
+    /// Whether it contains a moment.
+    pub fn contains(&self, moment: i64) -> bool {
+        self.since.is_none_or(|since| since <= moment) && self.until.is_none_or(|until| moment < until)
+    }
 }
 
 /// A member of a link.
@@ -167,8 +206,20 @@ pub struct Link {
 pub struct Member {
     /// The part that it plays.
     pub role: String,
-    /// The key of a record, which need not exist (yet).
-    pub key: String,
+    /// Who it is.
+    #[serde(flatten)]
+    pub target: Target,
+}
+
+/// Who a member is. It need not exist (yet).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// The record with this key.
+    Key(String),
+    /// The link with this id, whoever states it: a link over links. As an id follows from what the link says, no link is
+    /// ever its own member, however far down.
+    Link(String),
 }
 
 /// A record that breaks a rule.
@@ -208,6 +259,23 @@ pub enum RecordError {
     /// A weight that is not a number.
     #[error("the weight of link {0} is not a finite number")]
     Weight(usize),
+    /// More qualifiers than allowed.
+    #[error("the qualifiers of link {link} have {found} bytes as JSON, at most {QUALIFIER_BYTES_MAX} are allowed")]
+    QualifiersTooLong {
+        /// Position of the link.
+        link: usize,
+        /// Bytes found.
+        found: usize,
+    },
+    /// A valid time that ends before it begins.
+    #[error("the valid time of link {0} ends before it begins, so that it never holds; exchange the two")]
+    Interval(usize),
+    /// A member that is no link's id.
+    #[error("link {0} has a member whose `link` is not an id of a link: 24 hex digits in lower case")]
+    LinkId(usize),
+    /// A record as its own parent.
+    #[error("link {0} makes `{1}` its own parent; take it out, or name another parent")]
+    OwnParent(usize, String),
     /// A name inside the record.
     #[error(transparent)]
     Name(#[from] NameError),
@@ -260,12 +328,36 @@ fn check_link(index: usize, link: &Link) -> Result<(), RecordError> {
     check_count("link", "members", link.members.len(), MEMBERS_MAX)?;
     for member in &link.members {
         check_name("role", &member.role, NAME_BYTES_MAX)?;
-        check_name("record key", &member.key, KEY_BYTES_MAX)?;
+        match &member.target {
+            Target::Key(key) => check_name("record key", key, KEY_BYTES_MAX)?,
+            Target::Link(id) if is_link_id(id) => {}
+            Target::Link(_) => return Err(RecordError::LinkId(index)),
+        }
+    }
+    if let (PARENT, [child, parent]) = (link.kind.as_str(), link.members.as_slice())
+        && child.target == parent.target
+    {
+        return Err(RecordError::OwnParent(index, child.target.name().to_owned()));
     }
     if !link.weight.is_finite() {
         return Err(RecordError::Weight(index));
     }
+    if !link.valid.is_proper() {
+        return Err(RecordError::Interval(index));
+    }
+    if link.qualifiers.values().any(|value| !fits(value, DEPTH_MAX - 1)) {
+        return Err(RecordError::TooDeep);
+    }
+    let found = serde_json::to_vec(&link.qualifiers).map_or(usize::MAX, |json| json.len());
+    if found > QUALIFIER_BYTES_MAX {
+        return Err(RecordError::QualifiersTooLong { link: index, found });
+    }
     check_layers("link", &link.layers)
+}
+
+/// What the id of a link looks like.
+fn is_link_id(id: &str) -> bool {
+    id.len() == 24 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 fn check_layers(owner: &'static str, layers: &BTreeSet<String>) -> Result<(), RecordError> {
@@ -286,9 +378,32 @@ fn fits(value: &Value, levels: usize) -> bool {
     }
 }
 
+impl Default for Link {
+    /// Weight 1, always valid; nothing is said yet.
+    fn default() -> Self {
+        Link {
+            kind: String::new(),
+            members: Vec::new(),
+            weight: 1.0,
+            layers: BTreeSet::new(),
+            qualifiers: Map::new(),
+            valid: Interval::default(),
+        }
+    }
+}
+
+impl Target {
+    /// The key or id.
+    pub fn name(&self) -> &str {
+        match self {
+            Target::Key(name) | Target::Link(name) => name,
+        }
+    }
+}
+
 impl Link {
-    /// Its identity within its record: 24 hex digits of SHA-256 over type and members. Weight and layers may change
-    /// without making another link of it.
+    /// Its identity: 24 hex digits of SHA-256 over type and members. Weight, layers, qualifiers and valid time may change
+    /// without making another link of it, and records that state the same have one id for it.
     pub fn id(&self) -> String {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
@@ -299,7 +414,11 @@ impl Link {
         add(&self.kind);
         for member in &self.members {
             add(&member.role);
-            add(&member.key);
+            if let Target::Link(_) = member.target {
+                // No key is empty, so this is nobody's key.
+                add("");
+            }
+            add(member.target.name());
         }
         hex::encode(hash.finalize().get(..12).unwrap_or_default())
     }
@@ -353,8 +472,8 @@ mod tests {
         let large = with(json!({ "a": "x".repeat(DATA_BYTES_MAX) })).check();
         assert!(matches!(large, Err(RecordError::DataTooLong { .. })));
 
-        let member = Member { role: "r".into(), key: "k".into() };
-        let link = Link { kind: "t".into(), members: vec![member; 64], weight: 1.0, layers: BTreeSet::new() };
+        let member = Member { role: "r".into(), target: Target::Key("k".into()) };
+        let link = Link { kind: "t".into(), members: vec![member; 64], ..Link::default() };
         let with = |link: Link| Record { links: vec![link], ..record() }.check();
         assert_eq!(with(link.clone()), Ok(()));
         assert_eq!(with(Link { members: vec![], ..link.clone() }), Err(RecordError::NoMembers(0)));
@@ -365,16 +484,34 @@ mod tests {
     /// Weight and layers are not part of a link's identity: two replicas that change them edit the same link.
     #[test]
     fn a_link_is_its_type_and_members() {
-        let member = |role: &str, key: &str| Member { role: role.into(), key: key.into() };
-        let link = |kind: &str, members: Vec<Member>, weight| Link {
-            kind: kind.into(),
-            members,
-            weight,
-            layers: BTreeSet::new(),
-        };
+        let member = |role: &str, key: &str| Member { role: role.into(), target: Target::Key(key.into()) };
+        let link =
+            |kind: &str, members: Vec<Member>, weight| Link { kind: kind.into(), members, weight, ..Link::default() };
         let base = link("t", vec![member("a", "b")], 1.0);
         assert_eq!(base.id(), link("t", vec![member("a", "b")], 2.0).id());
         assert_ne!(base.id(), link("t", vec![member("ab", "")], 1.0).id());
         assert_ne!(base.id(), link("ta", vec![member("", "b")], 1.0).id());
+        let over = Member { role: "a".into(), target: Target::Link("b".into()) };
+        assert_ne!(base.id(), link("t", vec![over], 1.0).id());
+    }
+
+    /// What never holds, and what can be nobody's id, is refused where it is written.
+    #[test]
+    fn links_that_make_no_sense_are_refused() {
+        let member = |target| Member { role: "r".into(), target };
+        let key = |key: &str| member(Target::Key(key.into()));
+        let link = Link { kind: "t".into(), members: vec![key("a"), key("b")], ..Link::default() };
+        let with = |link: Link| Record { links: vec![link], ..record() }.check();
+        let over = |id: &str| with(Link { members: vec![member(Target::Link(id.into()))], ..link.clone() });
+        assert_eq!(over(&link.id()), Ok(()));
+        assert_eq!(over(&link.id().to_uppercase()), Err(RecordError::LinkId(0)));
+        assert_eq!(over("b"), Err(RecordError::LinkId(0)));
+        let valid = |since, until| with(Link { valid: Interval { since, until }, ..link.clone() });
+        assert_eq!(valid(Some(-1), Some(0)), Ok(()));
+        assert_eq!(valid(Some(0), Some(0)), Err(RecordError::Interval(0)));
+        let own = Link { kind: PARENT.into(), members: vec![key("a"), key("a")], ..link.clone() };
+        assert_eq!(with(own), Err(RecordError::OwnParent(0, "a".into())));
+        let long = json!({ "a": "x".repeat(QUALIFIER_BYTES_MAX) }).as_object().unwrap().clone();
+        assert!(matches!(with(Link { qualifiers: long, ..link }), Err(RecordError::QualifiersTooLong { link: 0, .. })));
     }
 }

@@ -4,8 +4,6 @@
 
 use std::collections::BTreeMap;
 
-use skerry_sync::{Link, Record, RecordKey};
-
 use super::{Found, InputError, Source};
 use crate::body::RecordBody;
 
@@ -31,15 +29,7 @@ pub fn check(found: &[Found]) -> Result<(), InputError> {
 
 /// The checks of the server.
 fn limits(body: &RecordBody) -> Result<(), String> {
-    let record = Record {
-        key: RecordKey::parse(&body.key).map_err(|error| error.to_string())?,
-        text: body.text.clone(),
-        data: body.data.clone(),
-        metadata: body.metadata.clone(),
-        layers: body.layers.clone(),
-        links: body.links.iter().cloned().map(Link::from).collect(),
-    };
-    record.check().map_err(|error| error.to_string())
+    body.clone().into_record().map(drop)
 }
 
 /// True when both are in one file, however it was named.

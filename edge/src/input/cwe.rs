@@ -10,7 +10,7 @@ use anyhow::Context;
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value, json};
 
-use crate::body::{LinkBody, MemberBody, RecordBody};
+use crate::body::{LinkBody, RecordBody};
 use views::Views;
 
 /// The catalogue.
@@ -119,10 +119,8 @@ fn relations(node: Node<'_, '_>, key: &str) -> Vec<LinkBody> {
             "ChildOf" => ("parent".to_owned(), ["child", "parent"]),
             other => (kebab(other), ["subject", "object"]),
         };
-        let [own, others] = roles.map(str::to_owned);
-        let members =
-            vec![MemberBody { role: own, key: key.to_owned() }, MemberBody { role: others, key: format!("CWE-{id}") }];
-        LinkBody { kind, members, weight: 1.0, layers }
+        let [own, others] = roles;
+        LinkBody { layers, ..LinkBody::of(&kind, &[(own, key), (others, &format!("CWE-{id}"))]) }
     };
     views.into_iter().map(link).collect()
 }
@@ -215,7 +213,7 @@ mod tests {
         assert_eq!(record.data["consequences"]["scope"], json!(["Access Control", "Confidentiality"]));
         assert_eq!(record.links.len(), 2);
         let parent = record.links.iter().find(|link| link.kind == "parent").unwrap();
-        assert_eq!(parent.members[1].key, "CWE-74");
+        assert_eq!(parent.members[1].key.as_deref(), Some("CWE-74"));
         assert_eq!(parent.layers.len(), 2);
         assert!(record.links.iter().any(|link| link.kind == "can-precede"));
         assert!(catalogue.notice.contains("4.14") && catalogue.notice.ends_with("terms"));

@@ -6,7 +6,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use serde_json::{Map, Value, json};
 
 use super::front_matter::{self, FrontMatter};
-use crate::body::{LinkBody, MemberBody, RecordBody};
+use crate::body::{LinkBody, RecordBody};
 
 /// A document as a record, and what of its front matter was left out.
 pub(super) fn record(text: &str, key: &str) -> (RecordBody, Vec<String>) {
@@ -52,14 +52,8 @@ pub(super) fn record(text: &str, key: &str) -> (RecordBody, Vec<String>) {
     if !headings.is_empty() {
         data.insert("headings".to_owned(), Value::from(headings));
     }
-    let member = |role: &str, key: &str| MemberBody { role: role.to_owned(), key: key.to_owned() };
-    let links = targets.into_iter().map(|target| LinkBody {
-        kind: "references".to_owned(),
-        members: vec![member("subject", key), member("object", &target)],
-        weight: 1.0,
-        layers: BTreeSet::new(),
-    });
-    let links = links.collect();
+    let reference = |target: String| LinkBody::of("references", &[("subject", key), ("object", &target)]);
+    let links = targets.into_iter().map(reference).collect();
     let (text, layers) = (out.trim_end().to_owned(), BTreeSet::new());
     (RecordBody { key: key.to_owned(), text, data, metadata, layers, links }, left_out)
 }
@@ -98,7 +92,7 @@ mod tests {
         assert_eq!(record.text, "The tide\n\nHigh water at noon, see moon and web.\n\nMore\n\none\ntwo");
         assert_eq!(record.data["title"], "The tide");
         assert_eq!(record.data["headings"], json!(["The tide", "More"]));
-        let objects: Vec<&str> = record.links.iter().map(|link| link.members[1].key.as_str()).collect();
+        let objects: Vec<&str> = record.links.iter().map(|link| link.members[1].key.as_deref().unwrap_or_default()).collect();
         assert_eq!(objects, ["moon.md"]);
     }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::json;
-use skerry_sync::{Link, Member, Record, Replica};
+use skerry_sync::{Link, Member, Record, Replica, Target};
 use std::collections::BTreeSet;
 
 use crate::{NOW, all, key, project, replica, sync, text};
@@ -40,12 +40,12 @@ pub(crate) fn record() -> impl Strategy<Value = Record> {
     let layers = proptest::collection::btree_set("[xyz]", 0..2);
     (0_u8..5, "[a-d]{0,3}", shape, layers, proptest::option::of(0_u8..3)).prop_map(
         |(name, words, data, layers, link)| {
-            let member = |role: &str, key: String| Member { role: role.into(), key };
+            let member = |role: &str, key: String| Member { role: role.into(), target: Target::Key(key) };
             let link = link.map(|target| Link {
                 kind: "references".into(),
                 members: vec![member("subject", format!("k{name}")), member("object", format!("k{target}"))],
                 weight: f64::from(target) / 2.0,
-                layers: BTreeSet::new(),
+                ..Link::default()
             });
             let data = data.as_object().unwrap().clone();
             Record { data, layers, links: link.into_iter().collect(), ..text(&format!("k{name}"), &words) }

@@ -4,13 +4,13 @@ use automerge::ScalarValue;
 use automerge::transaction::Transactable;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use skerry_sync::{Link, Member, ReadError, Record, RecordError, Replica, WriteError};
+use skerry_sync::{Link, Member, ReadError, Record, RecordError, Replica, Target, WriteError};
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{NOW, all, key, project, replica, text};
 
 fn rich(name: &str) -> Record {
-    let member = |role: &str, key: &str| Member { role: role.into(), key: key.into() };
+    let member = |role: &str, key: &str| Member { role: role.into(), target: Target::Key(key.into()) };
     Record {
         data: json!({
             "a": 1, "b": -2.5, "c": "x", "d": null, "e": true, "big": u64::MAX, "least": i64::MIN,
@@ -26,6 +26,7 @@ fn rich(name: &str) -> Record {
             members: vec![member("child", name), member("parent", "elsewhere")],
             weight: 0.5,
             layers: BTreeSet::from(["one".to_owned()]),
+            ..Link::default()
         }],
         ..text(name, "Text with 漢字 and \"quotes\"")
     }
