@@ -9,20 +9,13 @@ use std::io::Read;
 
 use flate2::read::DeflateDecoder;
 
+use crate::chunks::{BUNDLE, CHANGE, COMPRESSED_CHANGE, Chunk, DOCUMENT, HASH_BYTES, Input, Layout};
+
 /// Bytes that the chunks of one message, or of one stored chunk, may inflate to.
 pub(crate) const INFLATED_BYTES_MAX: usize = 256 << 20;
 
 /// Rows of one column at most. An operation is a row in most columns, and takes about 100 bytes once it is unpacked.
 pub(crate) const ROWS_MAX: u64 = 8 << 20;
-
-const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
-const CHECKSUM_BYTES: usize = 4;
-const HASH_BYTES: usize = 32;
-
-const DOCUMENT: u8 = 0;
-const CHANGE: u8 = 1;
-const COMPRESSED_CHANGE: u8 = 2;
-const BUNDLE: u8 = 3;
 
 /// The bit of a column's specification that says it is compressed.
 const DEFLATED: u64 = 0b1000;
@@ -48,10 +41,16 @@ pub(crate) enum InflateError {
 pub(crate) fn check(chunks: &[u8], bytes_max: usize) -> Result<usize, InflateError> {
     let mut walk = Walk { bytes: 0, bytes_max };
     let mut rest = Input(chunks);
-    while !rest.0.is_empty() {
-        walk.chunk(&mut rest)?;
+    while let Some(chunk) = rest.chunk()? {
+        walk.chunk(chunk)?;
     }
     Ok(walk.bytes)
+}
+
+impl From<Layout> for InflateError {
+    fn from(_: Layout) -> Self {
+        InflateError::Layout
+    }
 }
 
 struct Walk {
@@ -60,14 +59,8 @@ struct Walk {
 }
 
 impl Walk {
-    fn chunk(&mut self, input: &mut Input<'_>) -> Result<(), InflateError> {
-        if input.take(MAGIC.len())? != MAGIC {
-            return Err(InflateError::Layout);
-        }
-        input.take(CHECKSUM_BYTES)?;
-        let kind = input.byte()?;
-        let length = input.length()?;
-        let mut data = Input(input.take(length)?);
+    fn chunk(&mut self, chunk: Chunk<'_>) -> Result<(), InflateError> {
+        let Chunk { kind, mut data, .. } = chunk;
         match kind {
             DOCUMENT => {
                 data.each(Input::prefixed)?;
@@ -168,11 +161,11 @@ fn rows(specification: u64, column: &[u8]) -> Result<(), InflateError> {
                     0 => add(input.leb128()?)?,
                     run @ 1.. => {
                         add(run.unsigned_abs())?;
-                        input.value(kind)?;
+                        value(&mut input, kind)?;
                     }
                     literals => {
                         for _ in 0..literals.unsigned_abs() {
-                            input.value(kind)?;
+                            value(&mut input, kind)?;
                             add(1)?;
                         }
                     }
@@ -183,77 +176,9 @@ fn rows(specification: u64, column: &[u8]) -> Result<(), InflateError> {
     Ok(())
 }
 
-/// Bytes that are still to be read.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn take(&mut self, bytes: usize) -> Result<&'a [u8], InflateError> {
-        let (taken, rest) = self.0.split_at_checked(bytes).ok_or(InflateError::Layout)?;
-        self.0 = rest;
-        Ok(taken)
-    }
-
-    fn byte(&mut self) -> Result<u8, InflateError> {
-        self.take(1)?.first().copied().ok_or(InflateError::Layout)
-    }
-
-    /// A LEB128 number's bits, of at most 64.
-    fn bits(&mut self) -> Result<(u64, u32), InflateError> {
-        let (mut value, mut shift) = (0_u64, 0);
-        loop {
-            let byte = self.byte()?;
-            value |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
-            shift += 7;
-            if byte & 0x80 == 0 {
-                return Ok((value, shift));
-            }
-            if shift > 63 {
-                return Err(InflateError::Layout);
-            }
-        }
-    }
-
-    fn leb128(&mut self) -> Result<u64, InflateError> {
-        Ok(self.bits()?.0)
-    }
-
-    fn signed(&mut self) -> Result<i64, InflateError> {
-        let (value, bits) = self.bits()?;
-        let negative = bits < 64 && value >> (bits - 1) & 1 == 1;
-        Ok((if negative { value | (u64::MAX << bits) } else { value }).cast_signed())
-    }
-
-    fn length(&mut self) -> Result<usize, InflateError> {
-        usize::try_from(self.leb128()?).map_err(|_| InflateError::Layout)
-    }
-
-    fn prefixed(&mut self) -> Result<&'a [u8], InflateError> {
-        let length = self.length()?;
-        self.take(length)
-    }
-
-    fn each<T>(&mut self, mut item: impl FnMut(&mut Self) -> Result<T, InflateError>) -> Result<(), InflateError> {
-        let count = self.leb128()?;
-        for _ in 0..count {
-            // Every item has a byte at least, so this ends with the input.
-            item(self)?;
-        }
-        Ok(())
-    }
-
-    fn columns(&mut self) -> Result<Vec<(u64, usize)>, InflateError> {
-        let mut columns = Vec::new();
-        self.each(|input| {
-            columns.push((input.leb128()?, input.length()?));
-            Ok(())
-        })?;
-        Ok(columns)
-    }
-
-    /// A value in a column: a number, or text behind its length.
-    fn value(&mut self, kind: u64) -> Result<(), InflateError> {
-        if kind == 5 { self.prefixed().map(drop) } else { self.bits().map(drop) }
-    }
+/// A value in a column: a number, or text behind its length.
+fn value(input: &mut Input<'_>, kind: u64) -> Result<(), Layout> {
+    if kind == 5 { input.prefixed().map(drop) } else { input.bits().map(drop) }
 }
 
 #[cfg(test)]
@@ -265,6 +190,8 @@ mod tests {
     use flate2::write::DeflateEncoder;
     use proptest::prelude::*;
     use std::io::Write;
+
+    use crate::chunks::MAGIC;
 
     fn deflated(bytes: &[u8]) -> Vec<u8> {
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());

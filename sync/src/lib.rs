@@ -26,6 +26,7 @@
 //! This crate knows no HTTP, no clock and no embedding; whoever calls it brings time and bytes.
 
 mod admission;
+mod chunks;
 pub mod document;
 pub mod epoch;
 mod error;

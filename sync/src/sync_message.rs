@@ -3,6 +3,7 @@
 use automerge::ChangeHash;
 use automerge::sync::Message;
 
+use crate::chunks::Input;
 use crate::guard::guarded;
 
 /// Heads, needs and hashes of the last synchronisation that one message may name.
@@ -38,21 +39,10 @@ fn is_sane(filter: &[u8]) -> bool {
     if filter.is_empty() {
         return true;
     }
-    let mut rest = filter;
-    let mut number = || {
-        let mut value = 0_u64;
-        for shift in (0..64).step_by(7) {
-            let (&byte, behind) = rest.split_first()?;
-            rest = behind;
-            value |= u64::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Some(value);
-            }
-        }
-        None
-    };
-    let (Some(_entries), Some(bits), Some(probes)) = (number(), number(), number()) else { return false };
-    (1..=PROBES_MAX).contains(&bits) && (1..=PROBES_MAX).contains(&probes) && !rest.is_empty()
+    let mut rest = Input(filter);
+    let mut number = || rest.leb128();
+    let (Ok(_entries), Ok(bits), Ok(probes)) = (number(), number(), number()) else { return false };
+    (1..=PROBES_MAX).contains(&bits) && (1..=PROBES_MAX).contains(&probes) && !rest.0.is_empty()
 }
 
 #[cfg(test)]
