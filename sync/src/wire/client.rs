@@ -208,10 +208,7 @@ impl Client {
                 Ok(Message::Sync { document, data, .. }) if self.is_connected() => {
                     let Some((project, slot)) = self.names.get(&document).cloned() else { continue };
                     match sync_message::read(&data) {
-                        Ok(mut message) => {
-                            message.heads.sort_unstable();
-                            heard.entry(project).or_default().entry(slot).or_default().push(message);
-                        }
+                        Ok(message) => heard.entry(project).or_default().entry(slot).or_default().push(message),
                         Err(error) => {
                             return self.give_up(now, format!("the hub sent a damaged message: {error}"), effects);
                         }
@@ -377,7 +374,7 @@ impl Client {
         if !self.is_connected() {
             return;
         }
-        let documents = match self.renew(project).and_then(|()| self.replica.live_documents(project)) {
+        let documents = match self.renew(project) {
             Ok((_, documents)) => documents,
             Err(error) => return self.give_up(now, unreadable(&error), effects),
         };

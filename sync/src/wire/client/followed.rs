@@ -41,14 +41,15 @@ impl Client {
         self.waiting.extend(new);
     }
 
-    /// Goes over to the documents of another epoch, when the replica is in one or waits for one.
-    pub(super) fn renew(&mut self, project: &ProjectName) -> Result<(), ReadError> {
-        let Some(followed) = self.projects.get_mut(project) else { return Ok(()) };
+    /// Goes over to the documents of another epoch, when the replica is in one or waits for one. Answers the epoch and its
+    /// documents as they are.
+    pub(super) fn renew(&mut self, project: &ProjectName) -> Result<(Epoch, Vec<LiveDocument>), ReadError> {
         let (epoch, live) = self.replica.live_documents(project)?;
+        let Some(followed) = self.projects.get_mut(project) else { return Ok((epoch, live)) };
         if epoch == followed.epoch {
-            return Ok(());
+            return Ok((epoch, live));
         }
-        let mut documents = documents(project, epoch, live)?;
+        let mut documents = documents(project, epoch, &live)?;
         // The catalog is the same in every epoch.
         if let Some(catalog) = followed.documents.remove(&Slot::Catalog) {
             documents.insert(Slot::Catalog, catalog);
@@ -63,7 +64,7 @@ impl Client {
         let other = |(of, slot): &(ProjectName, Slot)| of != project || *slot == Slot::Catalog;
         self.waiting.retain(other);
         self.unanswered.retain(other);
-        Ok(())
+        Ok((epoch, live))
     }
 
     pub(super) fn subscribe(&mut self, now: Duration, project: &ProjectName, effects: &mut Vec<ClientEffect>) {
@@ -75,7 +76,7 @@ impl Client {
             Err(error) => return self.give_up(now, unreadable(&error), effects),
         };
         let live = self.replica.live_documents(project);
-        let documents = live.and_then(|(epoch, live)| Ok((epoch, documents(project, epoch, live)?)));
+        let documents = live.and_then(|(epoch, live)| Ok((epoch, documents(project, epoch, &live)?)));
         let (epoch, documents) = match documents {
             Ok(documents) => documents,
             Err(error) => return self.give_up(now, unreadable(&error), effects),
@@ -103,9 +104,9 @@ impl Client {
 fn documents(
     project: &ProjectName,
     epoch: Epoch,
-    live: Vec<LiveDocument>,
+    live: &[LiveDocument],
 ) -> Result<BTreeMap<Slot, Document>, ReadError> {
-    let documents = live.into_iter().map(|live| {
+    let documents = live.iter().map(|live| {
         let genesis = live::genesis_heads(project, epoch, live.slot)?;
         Ok((live.slot, Document::new(live.id, genesis)))
     });

@@ -92,8 +92,7 @@ impl Client {
 
     fn project_status(&mut self, name: &ProjectName) -> Result<ProjectSync, ReadError> {
         let connected = self.is_connected();
-        self.renew(name)?;
-        let (epoch, live) = self.replica.live_documents(name)?;
+        let (epoch, live) = self.renew(name)?;
         let mut status = ProjectSync {
             agreement: Agreement::Apart,
             records_unsent: 0,
