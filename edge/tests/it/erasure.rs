@@ -9,7 +9,7 @@ use crate::TestNode;
 use crate::process::{Server, ok, run};
 
 /// The files in a folder that hold some bytes.
-fn holding(dir: &Path, marker: &str) -> Vec<String> {
+pub(crate) fn holding(dir: &Path, marker: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();

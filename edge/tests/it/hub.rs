@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::erasure::holding;
 use crate::process::{Server, fails, ok, skerry};
 use crate::test_hub::{TestHub, nobody};
 
@@ -124,6 +125,33 @@ fn a_hub_that_goes_away_loses_nothing() {
     assert!(status.contains("nobody serves this folder; 1 record in 1 document not yet sent"), "{status}");
     let waiting = fails(a.path(), &["status", "--wait-synced"]);
     assert!(waiting.contains("skerry serve --hub"), "{waiting}");
+}
+
+/// An erasure on one connected node leaves it by itself: soon the record is on no node, and in no byte of the hub's store. (It
+/// once stayed where it was: the shards of the new epoch were named before the hub had the catalog.)
+#[test]
+fn an_erasure_goes_through_the_hub() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let hub = TestHub::start(&["notes"]);
+    let one = serve(a.path(), &hub.url(), &hub.writer, &["notes"]);
+    let two = serve(b.path(), &hub.url(), &hub.writer, &["notes"]);
+    publish(&one, "SECRETKEY", "MARKERWORD");
+    publish(&one, "other", "what stays");
+    until("both have it", PATIENCE, || finds(&two, "MARKERWORD", "SECRETKEY") && finds(&two, "what stays", "other"));
+    settled(&one);
+    assert!(!holding(hub.store(), "SECRETKEY").is_empty(), "the hub has it");
+
+    let (status, receipt) =
+        one.request("POST", "/projects/notes/erase", Some(&json!({"keys": ["SECRETKEY"]}))).unwrap();
+    assert_eq!(status, 200, "{receipt}");
+    let gone = |dir: &Path| ["SECRETKEY", "MARKERWORD"].iter().all(|marker| holding(dir, marker).is_empty());
+    until("the hub's store is without it", PATIENCE, || gone(hub.store()));
+    until("the other node is without it", PATIENCE, || gone(b.path()));
+    assert!(gone(a.path()));
+    settled(&one);
+    settled(&two);
+    assert!(finds(&two, "what stays", "other"));
+    assert_eq!(two.request("GET", "/projects/notes/records/SECRETKEY", None).unwrap().0, 404);
 }
 
 /// A project that is made while the node is connected is synced, too, unless only others were asked for.

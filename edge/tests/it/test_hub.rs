@@ -1,7 +1,7 @@
 //! A real hub: the program `skerry-hub` over a folder, killed and started again.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 pub(crate) struct TestHub {
@@ -57,6 +57,11 @@ impl TestHub {
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// The folder that is its store.
+    pub(crate) fn store(&self) -> &Path {
+        self.store.path()
     }
 
     pub(crate) fn url(&self) -> String {
