@@ -99,6 +99,7 @@ impl Node {
             return Ok(None);
         }
         let segments = self.discard_index(project)?;
+        self.triples().forget(project);
         self.catch_up_words(project);
         let keep = self.vectors_in_use()?;
         let store = self.replica().purge(project, Some(&keep))?;

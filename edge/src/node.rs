@@ -17,6 +17,7 @@ use crate::models::{ModelError, Models, ModelsError, Workshop};
 use crate::moves::Moves;
 use crate::problem::Problem;
 use crate::reembed::{self, Reembedding};
+use crate::sparql;
 
 /// Where a node keeps its data and finds its components.
 #[derive(Debug, Clone)]
@@ -82,6 +83,8 @@ pub struct Node {
     /// Projects on their way to another model.
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
+    /// Projects that were asked by SPARQL.
+    triples: sparql::Views,
     hub: OnceLock<Arc<Hub>>,
     /// Held by whoever removes for good what is gone.
     pub(crate) purging: Mutex<()>,
@@ -136,6 +139,7 @@ impl Node {
             indexes: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
+            triples: sparql::Views::default(),
             hub: OnceLock::new(),
             purging: Mutex::default(),
             me: Weak::clone(me),
@@ -166,6 +170,11 @@ impl Node {
     /// Wakes those who wait for changes.
     pub fn moves(&self) -> &Moves {
         &self.moves
+    }
+
+    /// The projects as RDF.
+    pub fn triples(&self) -> &sparql::Views {
+        &self.triples
     }
 
     /// Takes the node to a hub, which it then has for the rest of its life. [`Hub::run`] connects it.

@@ -59,6 +59,10 @@ kinds! {
     InvalidName = "invalid-name", BAD_REQUEST, "A name is not valid";
     /// A query breaks a limit or a rule.
     InvalidQuery = "invalid-query", BAD_REQUEST, "The query is not valid";
+    /// The answer would be larger than it may.
+    AnswerTooLarge = "answer-too-large", UNPROCESSABLE_ENTITY, "The answer would be too large";
+    /// The project is larger than the operation takes.
+    ProjectTooLarge = "project-too-large", UNPROCESSABLE_ENTITY, "The project is too large for this operation";
     /// A filter asks for a field that no record has.
     UnknownField = "unknown-field", BAD_REQUEST, "The filter names a field that no record has";
     /// A path or query parameter is not of the expected form.
@@ -99,6 +103,8 @@ kinds! {
     StoreFull = "store-full", INSUFFICIENT_STORAGE, "The disk is full";
     /// The store could not be read or written; nothing of the request was stored.
     StoreFailed = "store-failed", SERVICE_UNAVAILABLE, "The store failed";
+    /// As many subscriptions are open as the node holds.
+    TooManySubscriptions = "too-many-subscriptions", SERVICE_UNAVAILABLE, "There are too many subscriptions";
     /// The request took longer than it may.
     DeadlineExceeded = "deadline-exceeded", SERVICE_UNAVAILABLE, "The request took too long";
     /// A fault of the node.
@@ -121,6 +127,16 @@ impl Problem {
     /// An extension member.
     pub fn member(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
+    }
+
+    /// What happened and what the caller can do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Its extension members.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.members
     }
 
     /// Its type.
@@ -329,9 +345,9 @@ mod tests {
     fn problem_types_are_stable_and_distinct() {
         let slugs: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
         assert_eq!(slugs.len(), Kind::ALL.len());
-        let pinned = "being-erased body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
-             invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable peer-failed \
-             store-failed store-full unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
+        let pinned = "answer-too-large being-erased body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
+             invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable peer-failed project-too-large \
+             store-failed store-full too-many-subscriptions unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
              unsupported-media-type";
         assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
     }
