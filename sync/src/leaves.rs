@@ -7,13 +7,20 @@ use automerge::{AutomergeError, ObjId, ReadDoc, ScalarValue, ScalarValueRef, Val
 use serde_json::{Map, Value};
 
 use crate::document::SEPARATOR;
+use crate::link_leaves;
 use crate::record::{Record, RecordKey};
 
 /// The leaf that says whether a record lives.
 pub(crate) const LIVE: &str = "@live";
 
+/// Segments of a path, and levels of nested objects, that are read; deeper ones are passed over.
+pub(crate) const DEPTH_MAX: usize = 64;
+
 /// The leaf of the text.
 pub(crate) const TEXT: &str = "text";
+
+/// What the leaves of links begin with.
+pub(crate) const LINK: &str = "link";
 
 /// Every leaf of a record but [`LIVE`], by path.
 pub(crate) fn of_record(record: &Record) -> BTreeMap<String, ScalarValue> {
@@ -27,14 +34,12 @@ pub(crate) fn of_record(record: &Record) -> BTreeMap<String, ScalarValue> {
         leaves.insert(format!("layer/{}", escape(layer)), ScalarValue::Boolean(true));
     }
     for link in &record.links {
-        if let Ok(json) = serde_json::to_string(link) {
-            leaves.insert(format!("link/{}", link.id()), ScalarValue::Str(json.into()));
-        }
+        link_leaves::add(link, &mut leaves);
     }
     leaves
 }
 
-fn add_object(at: &str, object: &Map<String, Value>, leaves: &mut BTreeMap<String, ScalarValue>) {
+pub(crate) fn add_object(at: &str, object: &Map<String, Value>, leaves: &mut BTreeMap<String, ScalarValue>) {
     for (name, value) in object {
         add_value(format!("{at}/{}", escape(name)), value, leaves);
     }
@@ -80,6 +85,25 @@ pub(crate) fn unescape(segment: &str) -> String {
     segment.replace("~2", &SEPARATOR.to_string()).replace("~1", "/").replace("~0", "~")
 }
 
+/// Puts a value where a path of `data`, `metadata` or qualifiers leads.
+pub(crate) fn place_field(object: &mut Map<String, Value>, path: &str, value: Value) {
+    let segments: Vec<String> = path.split('/').map(unescape).collect();
+    let Some((last, parents)) = segments.split_last() else { return };
+    if segments.len() > DEPTH_MAX {
+        return;
+    }
+    let mut object = object;
+    for parent in parents {
+        let slot = object.entry(parent.clone()).or_insert_with(|| Value::Object(Map::new()));
+        if !slot.is_object() {
+            *slot = Value::Object(Map::new());
+        }
+        let Value::Object(inner) = slot else { return };
+        object = inner;
+    }
+    object.insert(last.clone(), value);
+}
+
 /// The range of map keys that are a record's leaves.
 pub(crate) fn range_of(key: &str) -> std::ops::Range<String> {
     // U+0020 follows the separator, U+001F.
@@ -113,6 +137,14 @@ fn is_true(value: &DocumentValue<'_>) -> bool {
 pub(crate) fn put(transaction: &mut Transaction<'_>, map: &ObjId, record: &Record) -> Result<bool, AutomergeError> {
     let key = record.key.as_str();
     let mut wanted = of_record(record);
+    for link in &record.links {
+        let leaf = format!("{key}{SEPARATOR}{LINK}/{}", link.id());
+        if let Some((DocumentValue::Scalar(found), _)) = transaction.get(map, leaf)?
+            && let ScalarValue::Str(found) = found.as_ref()
+        {
+            link_leaves::keep(link, found, &mut wanted);
+        }
+    }
     let mut stale = Vec::new();
     for item in transaction.map_range(map, range_of(key)) {
         let Some(path) = item.key.get(key.len() + SEPARATOR.len_utf8()..) else { continue };

@@ -34,6 +34,7 @@ mod guard;
 pub mod hub;
 mod inflate;
 mod leaves;
+mod link_leaves;
 mod materialise;
 pub mod record;
 mod replica;
