@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::leaves::{self, LINK};
+use crate::materialise;
 use crate::record::{self, Interval, LAYERS_MAX, LINKS_MAX, Link, Member, QUALIFIER_BYTES_MAX, is_layer_name};
 
 const WEIGHT: &str = "weight";
@@ -126,8 +127,8 @@ impl Drafts {
         };
         match part.split_once('/') {
             None if part == WEIGHT => draft.weight = value.as_f64().filter(|weight| weight.is_finite()),
-            None if part == SINCE => draft.valid.since = moment(&value),
-            None if part == UNTIL => draft.valid.until = moment(&value),
+            None if part == SINCE => draft.valid.since = materialise::moment(&value),
+            None if part == UNTIL => draft.valid.until = materialise::moment(&value),
             Some((LAYER, name)) if value == Value::Bool(true) => draft.layers.push(leaves::unescape(name)),
             Some((QUALIFIER, rest)) => leaves::place_field(&mut draft.qualifiers, rest, value),
             _ => {}
@@ -154,27 +155,11 @@ impl Draft {
         while link.layers.len() > LAYERS_MAX {
             link.layers.pop_last();
         }
-        // As many commas as fields, but one.
-        let mut left = QUALIFIER_BYTES_MAX + ",".len() - "{}".len();
-        for (name, value) in self.qualifiers {
-            let bytes = record::field_bytes(&name, &value);
-            if bytes <= left && record::fits_field(&value) {
-                left -= bytes;
-                link.qualifiers.insert(name, value);
-            }
-        }
+        link.qualifiers = record::within(self.qualifiers, QUALIFIER_BYTES_MAX);
         link.valid = self.valid;
         if !link.valid.is_proper() {
             link.valid.until = None;
         }
         Some(link)
     }
-}
-
-/// Milliseconds; of other writers also as a float, as JavaScript has no other numbers.
-fn moment(value: &Value) -> Option<i64> {
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
-    let whole = |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64);
-    value.as_i64().or_else(|| value.as_f64().and_then(whole))
 }

@@ -101,7 +101,7 @@ fn plain(value: ScalarValue) -> Option<ScalarValue> {
     }
 }
 
-fn leaf(document: View<'_>, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
+pub(crate) fn leaf(document: View<'_>, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
     match value {
         ValueRef::Scalar(value) => scalar(value),
         ValueRef::Object(kind) => object(document, *kind, &id(), DEPTH_MAX),
@@ -157,4 +157,12 @@ fn nested(document: View<'_>, value: &DocumentValue<'_>, id: &ObjId, levels: usi
             ScalarValue::Unknown { .. } => None,
         },
     }
+}
+
+/// Milliseconds; of other writers also as a float, as JavaScript has no other numbers.
+pub(crate) fn moment(value: &Value) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    let whole = |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(whole))
 }

@@ -371,8 +371,24 @@ pub(crate) fn check_layer_name(name: &str) -> Result<(), NameError> {
     check_name("layer", name, NAME_BYTES_MAX)
 }
 
+/// An object's fields as far as they fit into so many bytes of JSON, in the order of their names, without those that nest too
+/// deep.
+pub(crate) fn within(object: Map<String, Value>, bytes_max: usize) -> Map<String, Value> {
+    // As many commas as fields, but one.
+    let mut left = bytes_max + ",".len() - "{}".len();
+    let mut kept = Map::new();
+    for (name, value) in object {
+        let bytes = field_bytes(&name, &value);
+        if bytes <= left && fits_field(&value) {
+            left -= bytes;
+            kept.insert(name, value);
+        }
+    }
+    kept
+}
+
 /// Bytes that a field adds to an object's JSON at most: its name, its value, a colon and a comma.
-pub(crate) fn field_bytes(name: &str, value: &Value) -> usize {
+fn field_bytes(name: &str, value: &Value) -> usize {
     let bytes = |json: Result<String, serde_json::Error>| json.map_or(usize::MAX / 4, |json| json.len());
     bytes(serde_json::to_string(name)) + bytes(serde_json::to_string(value)) + 2
 }

@@ -125,7 +125,10 @@ fn edits_of_different_parts_are_both_kept() {
     sync(&a, &b);
     publish(&a, &Link { weight: 0.5, layers: names(["old", "a"]), ..base.clone() });
     let valid = Interval { since: Some(10), until: None };
-    publish(&b, &Link { layers: names(["b"]), qualifiers: object(json!({"source": "x", "by": {"b": 1}})), valid, ..base });
+    publish(
+        &b,
+        &Link { layers: names(["b"]), qualifiers: object(json!({"source": "x", "by": {"b": 1}})), valid, ..base },
+    );
     sync(&a, &b);
     let qualifiers = object(json!({"source": "x", "by": {"b": 1}}));
     let expected = Link { weight: 0.5, layers: names(["a", "b"]), qualifiers, valid, ..link("t") };
