@@ -2,10 +2,12 @@
 
 mod admin;
 mod changes;
+mod charts;
 mod duplicates;
 mod erasure;
 mod highlight;
 mod hub;
+mod layers;
 mod models;
 mod query;
 mod records;
@@ -60,6 +62,7 @@ pub struct ApiConfig {
         (name = "projects", description = "Namespaces of records"),
         (name = "records", description = "Publish, get, list and delete"),
         (name = "query", description = "Hybrid search"),
+        (name = "layers", description = "Named contexts, and saved charts"),
         (name = "sync", description = "Reconcile replicas"),
         (name = "node", description = "Health and status")
     )
@@ -111,6 +114,12 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(changes::changes))
         .routes(routes!(query::query))
         .routes(routes!(duplicates::duplicates))
+        .routes(routes!(layers::list, layers::declare))
+        .routes(routes!(layers::get, layers::put, layers::delete))
+        .routes(routes!(layers::add))
+        .routes(routes!(layers::remove))
+        .routes(routes!(charts::list))
+        .routes(routes!(charts::get, charts::put, charts::delete))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
     let (open, open_description) =

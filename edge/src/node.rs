@@ -260,6 +260,21 @@ impl Node {
         Ok(commit)
     }
 
+    /// Changes records as they are, and takes the changes into the index.
+    ///
+    /// # Errors
+    /// As [`Replica::update`].
+    pub fn update(
+        &self,
+        project: &ProjectName,
+        keys: &[RecordKey],
+        edit: impl Fn(&mut Record),
+    ) -> Result<Commit, WriteError> {
+        let commit = self.sources.replica.update(project, keys, edit, clock::now())?;
+        self.follow(project);
+        Ok(commit)
+    }
+
     /// Deletes records durably, then from the index.
     ///
     /// # Errors

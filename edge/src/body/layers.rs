@@ -1,8 +1,170 @@
 //! Layers as the API shows them: sets of them, and what a project declares about them.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
+use skerry_sync::{Layer, LayerKind};
 use utoipa::ToSchema;
+
+use super::{IntervalBody, is_one, one};
+
+/// What a project declares about a layer. Everything but the name may be left out; replicas that change different members at
+/// the same time both keep their change.
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayerBody {
+    /// Its name, as records and links say it; 1 to 128 bytes without control characters. In the body of a PUT it may be left
+    /// out.
+    #[serde(default)]
+    pub name: String,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<LayerKindBody>,
+    /// For people; at most 64 KiB.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub description: String,
+    /// What a link's weight is multiplied by where it counts for this layer: a finite number that is 0 or more; 1 when absent.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub weight: f64,
+    /// What is in these layers is in this one, too; at most 64. They need not be declared. A circle is refused.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub inherits: BTreeSet<String>,
+    /// When the layer holds; always when absent.
+    #[serde(default, skip_serializing_if = "IntervalBody::is_always")]
+    pub valid: IntervalBody,
+    /// Whatever else is to be said; at most 16 KiB as JSON. `area` of a spatial layer is `[west, south, east, north]` in degrees.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    pub data: Map<String, Value>,
+}
+
+/// What a layer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LayerKindBody {
+    /// A time: a year, a release, a shift.
+    Temporal,
+    /// A place: a harbour, a region.
+    Spatial,
+    /// A meaning: a topic, a point of view.
+    Semantic,
+    /// What somebody does: a session, a workflow.
+    Behavioural,
+    /// A field of knowledge: a catalogue's view, a department.
+    Domain,
+}
+
+impl From<LayerKind> for LayerKindBody {
+    fn from(kind: LayerKind) -> Self {
+        match kind {
+            LayerKind::Temporal => LayerKindBody::Temporal,
+            LayerKind::Spatial => LayerKindBody::Spatial,
+            LayerKind::Semantic => LayerKindBody::Semantic,
+            LayerKind::Behavioural => LayerKindBody::Behavioural,
+            LayerKind::Domain => LayerKindBody::Domain,
+        }
+    }
+}
+
+impl From<LayerKindBody> for LayerKind {
+    fn from(kind: LayerKindBody) -> Self {
+        match kind {
+            LayerKindBody::Temporal => LayerKind::Temporal,
+            LayerKindBody::Spatial => LayerKind::Spatial,
+            LayerKindBody::Semantic => LayerKind::Semantic,
+            LayerKindBody::Behavioural => LayerKind::Behavioural,
+            LayerKindBody::Domain => LayerKind::Domain,
+        }
+    }
+}
+
+impl From<Layer> for LayerBody {
+    fn from(layer: Layer) -> Self {
+        let Layer { name, kind, description, weight, inherits, valid, data } = layer;
+        let kind = kind.map(LayerKindBody::from);
+        LayerBody { name, kind, description, weight, inherits, valid: valid.into(), data }
+    }
+}
+
+impl From<LayerBody> for Layer {
+    fn from(body: LayerBody) -> Self {
+        let LayerBody { name, kind, description, weight, inherits, valid, data } = body;
+        Layer { name, kind: kind.map(LayerKind::from), description, weight, inherits, valid: valid.into(), data }
+    }
+}
+
+/// The layers that a project declares. Records and links may be in others.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Layers {
+    /// In the order of their names.
+    pub layers: Vec<LayerBody>,
+    /// Layers that inherit from one another: two replicas each declared half of a circle. What is in one of a circle is in all
+    /// of it. Declare one of them without what closes it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub circles: Vec<Vec<String>>,
+}
+
+/// Layers to declare.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayersBody {
+    /// At most 10,000, each with its name. All or none.
+    pub layers: Vec<LayerBody>,
+}
+
+/// What declaring layers did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayersDeclared {
+    /// Layers in the request.
+    pub declared: usize,
+    /// Those that are different from before.
+    pub changed: usize,
+}
+
+/// What the deletion of a layer did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayerDeleted {
+    /// The declaration was there, and is gone.
+    pub deleted: bool,
+    /// Records that the layer was taken out of, with their links.
+    pub records: usize,
+    /// Records are left to be looked at: send the request again with this as `after`. Null when all is done.
+    pub next: Option<String>,
+}
+
+/// Records to put into a layer, or to take out of it.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayerMembersBody {
+    /// Keys of records; at most 10,000.
+    pub keys: Vec<String>,
+    /// Not the records but their links of these types; an empty list for all of their links.
+    #[serde(default)]
+    pub link_types: Option<Vec<String>>,
+}
+
+/// What putting records into a layer, or taking them out, did. It is on disk.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayerMembers {
+    /// Records that are different from before.
+    pub changed: usize,
+    /// Keys of which there is no record, the first 100.
+    pub unknown: Vec<String>,
+    /// Position of the last change in this replica's change feed.
+    pub sequence: u64,
+    /// The project's version.
+    pub version: String,
+}
+
+/// The charts that a project saved.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Charts {
+    /// By name.
+    #[schema(value_type = std::collections::BTreeMap<String, Value>)]
+    pub charts: std::collections::BTreeMap<String, Value>,
+}
 
 /// Layers and operators of one expression at most.
 pub const SET_NODES_MAX: usize = 256;
