@@ -9,6 +9,7 @@ use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, 
 use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
 use crate::clock;
+use crate::graph::ProjectGraph;
 use crate::hub::{Hub, HubConfig};
 use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
@@ -79,6 +80,7 @@ pub struct Node {
     sources: Arc<Sources>,
     data_dir: PathBuf,
     indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
+    pub(crate) graphs: Mutex<BTreeMap<ProjectName, Arc<ProjectGraph>>>,
     /// Projects on their way to another model.
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
@@ -134,6 +136,7 @@ impl Node {
             instance,
             data_dir: config.data_dir.clone(),
             indexes: Mutex::default(),
+            graphs: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
             hub: OnceLock::new(),
@@ -156,6 +159,11 @@ impl Node {
     /// What indexes are made from.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The same, for what lives as long as it is used.
+    pub(crate) fn shared_sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources)
     }
 
     /// The replica's folder.
