@@ -2,11 +2,13 @@
 
 mod admin;
 pub(crate) mod changes;
+mod charts;
 mod duplicates;
 mod erasure;
 mod graphql;
 mod highlight;
 mod hub;
+mod layers;
 mod models;
 pub(crate) mod query;
 mod records;
@@ -63,6 +65,7 @@ pub struct ApiConfig {
         (name = "records", description = "Publish, get, list and delete"),
         (name = "query", description = "Hybrid search"),
         (name = "graph", description = "Links as a graph: walks, patterns, SPARQL, GraphQL"),
+        (name = "layers", description = "Named contexts, and saved charts"),
         (name = "sync", description = "Reconcile replicas"),
         (name = "node", description = "Health and status")
     )
@@ -117,6 +120,12 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(graphql::ask, graphql::subscribe))
         .routes(routes!(graphql::schema))
         .routes(routes!(sparql::get, sparql::post))
+        .routes(routes!(layers::list, layers::declare))
+        .routes(routes!(layers::get, layers::put, layers::delete))
+        .routes(routes!(layers::add))
+        .routes(routes!(layers::remove))
+        .routes(routes!(charts::list))
+        .routes(routes!(charts::get, charts::put, charts::delete))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
     let (open, open_description) =

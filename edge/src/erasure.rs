@@ -98,6 +98,7 @@ impl Node {
         if !self.replica().purges()?.iter().any(|(name, _)| name == project) {
             return Ok(None);
         }
+        self.forget_graph(project);
         let segments = self.discard_index(project)?;
         self.triples().forget(project);
         self.catch_up_words(project);

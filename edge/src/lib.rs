@@ -16,6 +16,7 @@ pub mod clock;
 mod erasure;
 pub mod extract;
 pub mod filter;
+pub mod graph;
 pub mod graphql;
 pub mod hub;
 pub mod index;

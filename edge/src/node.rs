@@ -9,6 +9,7 @@ use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, 
 use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
 use crate::clock;
+use crate::graph::ProjectGraph;
 use crate::hub::{Hub, HubConfig};
 use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
@@ -80,6 +81,7 @@ pub struct Node {
     sources: Arc<Sources>,
     data_dir: PathBuf,
     indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
+    pub(crate) graphs: Mutex<BTreeMap<ProjectName, Arc<ProjectGraph>>>,
     /// Projects on their way to another model.
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
@@ -137,6 +139,7 @@ impl Node {
             instance,
             data_dir: config.data_dir.clone(),
             indexes: Mutex::default(),
+            graphs: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
             triples: sparql::Views::default(),
@@ -160,6 +163,11 @@ impl Node {
     /// What indexes are made from.
     pub fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    /// The same, for what lives as long as it is used.
+    pub(crate) fn shared_sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources)
     }
 
     /// The replica's folder.
@@ -265,6 +273,21 @@ impl Node {
     /// the next catch-up; the publish itself has succeeded.
     pub fn publish(&self, project: &ProjectName, records: &[Record]) -> Result<Commit, Problem> {
         let commit = self.sources.replica.publish(project, records, clock::now())?;
+        self.follow(project);
+        Ok(commit)
+    }
+
+    /// Changes records as they are, and takes the changes into the index.
+    ///
+    /// # Errors
+    /// As [`Replica::update`].
+    pub fn update(
+        &self,
+        project: &ProjectName,
+        keys: &[RecordKey],
+        edit: impl Fn(&mut Record),
+    ) -> Result<Commit, WriteError> {
+        let commit = self.sources.replica.update(project, keys, edit, clock::now())?;
         self.follow(project);
         Ok(commit)
     }

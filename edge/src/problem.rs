@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use skerry_host::{CallError, QueryError};
-use skerry_sync::{ExchangeError, NameError, ReadError, RecordError, WriteError};
+use skerry_sync::{ExchangeError, LayerError, NameError, ReadError, RecordError, WriteError};
 
 use crate::models::ModelError;
 
@@ -79,6 +79,14 @@ kinds! {
     UnknownProject = "unknown-project", NOT_FOUND, "There is no such project";
     /// No such record in the project.
     UnknownRecord = "unknown-record", NOT_FOUND, "There is no such record";
+    /// A layer's declaration breaks a limit or a rule.
+    InvalidLayer = "invalid-layer", UNPROCESSABLE_ENTITY, "A layer is not valid";
+    /// Layers would inherit from one another in a circle.
+    CircularLayers = "circular-layers", CONFLICT, "Layers would inherit in a circle";
+    /// The project declares no such layer.
+    UnknownLayer = "unknown-layer", NOT_FOUND, "There is no such layer";
+    /// The project saved no such chart.
+    UnknownChart = "unknown-chart", NOT_FOUND, "There is no such chart";
     /// The project never had this version here, or it is not one.
     UnknownVersion = "unknown-version", NOT_FOUND, "There is no such version here";
     /// No such path.
@@ -248,6 +256,17 @@ impl From<WriteError> for Problem {
             )
             .with("errors", json!([{ "index": index, "key": key, "detail": reason.to_string() }])),
             WriteError::Settings(error) => Problem::new(Kind::InvalidBody, format!("{error}.")),
+            WriteError::Layer(LayerError::Circle(circle)) => {
+                let detail =
+                    format!("{}. Nothing was declared.", capitalised(&LayerError::Circle(circle.clone()).to_string()));
+                Problem::new(Kind::CircularLayers, detail).with("circle", json!(circle))
+            }
+            WriteError::Layer(error) => {
+                Problem::new(Kind::InvalidLayer, format!("{}. Nothing was declared.", capitalised(&error.to_string())))
+            }
+            WriteError::Chart(error) => {
+                Problem::new(Kind::InvalidBody, format!("{}.", capitalised(&error.to_string())))
+            }
             WriteError::Shards(_) => Problem::new(Kind::InvalidBody, format!("`shards`: {error}.")),
             WriteError::BeingErased { ref key } => {
                 Problem::new(Kind::BeingErased, format!("{error}. Nothing of this request was stored."))
