@@ -1,14 +1,18 @@
 //! The HTTP API under `/api/v1`: one router for the server, the command line and Lambda.
 
 mod admin;
-mod changes;
+pub(crate) mod changes;
+mod charts;
 mod duplicates;
 mod erasure;
+mod graphql;
 mod highlight;
 mod hub;
+mod layers;
 mod models;
-mod query;
+pub(crate) mod query;
 mod records;
+mod sparql;
 mod sync;
 mod versions;
 
@@ -60,6 +64,8 @@ pub struct ApiConfig {
         (name = "projects", description = "Namespaces of records"),
         (name = "records", description = "Publish, get, list and delete"),
         (name = "query", description = "Hybrid search"),
+        (name = "graph", description = "Links as a graph: walks, patterns, SPARQL, GraphQL"),
+        (name = "layers", description = "Named contexts, and saved charts"),
         (name = "sync", description = "Reconcile replicas"),
         (name = "node", description = "Health and status")
     )
@@ -111,6 +117,15 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(changes::changes))
         .routes(routes!(query::query))
         .routes(routes!(duplicates::duplicates))
+        .routes(routes!(graphql::ask, graphql::subscribe))
+        .routes(routes!(graphql::schema))
+        .routes(routes!(sparql::get, sparql::post))
+        .routes(routes!(layers::list, layers::declare))
+        .routes(routes!(layers::get, layers::put, layers::delete))
+        .routes(routes!(layers::add))
+        .routes(routes!(layers::remove))
+        .routes(routes!(charts::list))
+        .routes(routes!(charts::get, charts::put, charts::delete))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
     let (open, open_description) =
@@ -122,7 +137,9 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
 
 /// Runs blocking work (the store, components) off the threads that serve connections. The work runs to its end even when
 /// the caller has gone.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> + Send + 'static) -> Result<T, Problem> {
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
     let span = tracing::Span::current();
     match tokio::task::spawn_blocking(move || span.in_scope(work)).await {
         Ok(outcome) => outcome,
@@ -131,7 +148,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Problem> +
 }
 
 /// As [`blocking`], for work that only its caller wants: when the request is dropped, the work is cancelled.
-async fn while_wanted<T: Send + 'static>(
+pub(crate) async fn while_wanted<T: Send + 'static>(
     work: impl FnOnce(&Cancel) -> Result<T, Problem> + Send + 'static,
 ) -> Result<T, Problem> {
     let cancel = Cancel::new();

@@ -115,6 +115,24 @@ fn check_host(request: &Request) -> Result<(), Problem> {
     }
 }
 
+/// Refuses a request that a web page of another origin than this machine makes. Pages cannot set `Authorization`, so with a
+/// key none gets this far; programs name no origin.
+///
+/// # Errors
+/// [`Kind::ForeignHost`].
+pub fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+    let host =
+        origin.to_str().ok().and_then(|origin| origin.split_once("://")).map(|(_, authority)| host_of(authority));
+    match host {
+        Some(host) if is_loopback(host) => Ok(()),
+        _ => Err(Problem::new(
+            Kind::ForeignHost,
+            "A page of another origin must not open a connection here; serve the page from this machine.",
+        )),
+    }
+}
+
 /// The host of `host:port`, brackets of an IPv6 address removed.
 fn host_of(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {

@@ -3,6 +3,7 @@
 mod duplicates;
 mod erasure;
 mod hub;
+mod layers;
 mod projects;
 mod query;
 
@@ -18,6 +19,7 @@ use crate::problem::{Kind, Problem};
 pub use duplicates::*;
 pub use erasure::*;
 pub use hub::*;
+pub use layers::*;
 pub use projects::*;
 pub use query::*;
 

@@ -98,7 +98,9 @@ impl Node {
         if !self.replica().purges()?.iter().any(|(name, _)| name == project) {
             return Ok(None);
         }
+        self.forget_graph(project);
         let segments = self.discard_index(project)?;
+        self.triples().forget(project);
         self.catch_up_words(project);
         let keep = self.vectors_in_use()?;
         let store = self.replica().purge(project, Some(&keep))?;

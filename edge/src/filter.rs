@@ -193,6 +193,13 @@ fn text_field(path: &str, value: &str) -> Field {
     Field { path: path.to_owned(), value: Scalar::Text(value.to_owned()) }
 }
 
+/// The leaves of a link's qualifiers: their dotted paths and values.
+pub(crate) fn qualifiers(qualifiers: &Map<String, Value>) -> Vec<(String, Scalar)> {
+    let mut fields = Vec::new();
+    qualifiers.iter().for_each(|(name, value)| add_value(name, value, &mut fields));
+    fields.into_iter().map(|Field { path, value }| (path, value)).collect()
+}
+
 fn add_object(at: &str, object: &Map<String, Value>, fields: &mut Vec<Field>) {
     for (name, value) in object {
         add_value(&format!("{at}.{name}"), value, fields);

@@ -9,6 +9,7 @@ use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, 
 use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
 use crate::clock;
+use crate::graph::ProjectGraph;
 use crate::hub::{Hub, HubConfig};
 use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
@@ -17,6 +18,7 @@ use crate::models::{ModelError, Models, ModelsError, Workshop};
 use crate::moves::Moves;
 use crate::problem::Problem;
 use crate::reembed::{self, Reembedding};
+use crate::sparql;
 
 /// Where a node keeps its data and finds its components.
 #[derive(Debug, Clone)]
@@ -79,9 +81,12 @@ pub struct Node {
     sources: Arc<Sources>,
     data_dir: PathBuf,
     indexes: Mutex<BTreeMap<ProjectName, Arc<ProjectIndex>>>,
+    pub(crate) graphs: Mutex<BTreeMap<ProjectName, Arc<ProjectGraph>>>,
     /// Projects on their way to another model.
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
+    /// Projects that were asked by SPARQL.
+    triples: sparql::Views,
     hub: OnceLock<Arc<Hub>>,
     /// Held by whoever removes for good what is gone.
     pub(crate) purging: Mutex<()>,
@@ -134,8 +139,10 @@ impl Node {
             instance,
             data_dir: config.data_dir.clone(),
             indexes: Mutex::default(),
+            graphs: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
+            triples: sparql::Views::default(),
             hub: OnceLock::new(),
             purging: Mutex::default(),
             me: Weak::clone(me),
@@ -158,6 +165,11 @@ impl Node {
         &self.sources
     }
 
+    /// The same, for what lives as long as it is used.
+    pub(crate) fn shared_sources(&self) -> Arc<Sources> {
+        Arc::clone(&self.sources)
+    }
+
     /// The replica's folder.
     pub fn data_dir(&self) -> &std::path::Path {
         &self.data_dir
@@ -166,6 +178,11 @@ impl Node {
     /// Wakes those who wait for changes.
     pub fn moves(&self) -> &Moves {
         &self.moves
+    }
+
+    /// The projects as RDF.
+    pub fn triples(&self) -> &sparql::Views {
+        &self.triples
     }
 
     /// Takes the node to a hub, which it then has for the rest of its life. [`Hub::run`] connects it.
@@ -256,6 +273,21 @@ impl Node {
     /// the next catch-up; the publish itself has succeeded.
     pub fn publish(&self, project: &ProjectName, records: &[Record]) -> Result<Commit, Problem> {
         let commit = self.sources.replica.publish(project, records, clock::now())?;
+        self.follow(project);
+        Ok(commit)
+    }
+
+    /// Changes records as they are, and takes the changes into the index.
+    ///
+    /// # Errors
+    /// As [`Replica::update`].
+    pub fn update(
+        &self,
+        project: &ProjectName,
+        keys: &[RecordKey],
+        edit: impl Fn(&mut Record),
+    ) -> Result<Commit, WriteError> {
+        let commit = self.sources.replica.update(project, keys, edit, clock::now())?;
         self.follow(project);
         Ok(commit)
     }

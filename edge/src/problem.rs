@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use skerry_host::{CallError, QueryError};
-use skerry_sync::{ExchangeError, NameError, ReadError, RecordError, WriteError};
+use skerry_sync::{ExchangeError, LayerError, NameError, ReadError, RecordError, WriteError};
 
 use crate::models::ModelError;
 
@@ -59,6 +59,10 @@ kinds! {
     InvalidName = "invalid-name", BAD_REQUEST, "A name is not valid";
     /// A query breaks a limit or a rule.
     InvalidQuery = "invalid-query", BAD_REQUEST, "The query is not valid";
+    /// The answer would be larger than it may.
+    AnswerTooLarge = "answer-too-large", UNPROCESSABLE_ENTITY, "The answer would be too large";
+    /// The project is larger than the operation takes.
+    ProjectTooLarge = "project-too-large", UNPROCESSABLE_ENTITY, "The project is too large for this operation";
     /// A filter asks for a field that no record has.
     UnknownField = "unknown-field", BAD_REQUEST, "The filter names a field that no record has";
     /// A path or query parameter is not of the expected form.
@@ -75,6 +79,14 @@ kinds! {
     UnknownProject = "unknown-project", NOT_FOUND, "There is no such project";
     /// No such record in the project.
     UnknownRecord = "unknown-record", NOT_FOUND, "There is no such record";
+    /// A layer's declaration breaks a limit or a rule.
+    InvalidLayer = "invalid-layer", UNPROCESSABLE_ENTITY, "A layer is not valid";
+    /// Layers would inherit from one another in a circle.
+    CircularLayers = "circular-layers", CONFLICT, "Layers would inherit in a circle";
+    /// The project declares no such layer.
+    UnknownLayer = "unknown-layer", NOT_FOUND, "There is no such layer";
+    /// The project saved no such chart.
+    UnknownChart = "unknown-chart", NOT_FOUND, "There is no such chart";
     /// The project never had this version here, or it is not one.
     UnknownVersion = "unknown-version", NOT_FOUND, "There is no such version here";
     /// No such path.
@@ -99,6 +111,8 @@ kinds! {
     StoreFull = "store-full", INSUFFICIENT_STORAGE, "The disk is full";
     /// The store could not be read or written; nothing of the request was stored.
     StoreFailed = "store-failed", SERVICE_UNAVAILABLE, "The store failed";
+    /// As many subscriptions are open as the node holds.
+    TooManySubscriptions = "too-many-subscriptions", SERVICE_UNAVAILABLE, "There are too many subscriptions";
     /// The request took longer than it may.
     DeadlineExceeded = "deadline-exceeded", SERVICE_UNAVAILABLE, "The request took too long";
     /// A fault of the node.
@@ -121,6 +135,16 @@ impl Problem {
     /// An extension member.
     pub fn member(&self, name: &str) -> Option<&Value> {
         self.members.get(name)
+    }
+
+    /// What happened and what the caller can do.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// Its extension members.
+    pub fn members(&self) -> &Map<String, Value> {
+        &self.members
     }
 
     /// Its type.
@@ -232,6 +256,17 @@ impl From<WriteError> for Problem {
             )
             .with("errors", json!([{ "index": index, "key": key, "detail": reason.to_string() }])),
             WriteError::Settings(error) => Problem::new(Kind::InvalidBody, format!("{error}.")),
+            WriteError::Layer(LayerError::Circle(circle)) => {
+                let detail =
+                    format!("{}. Nothing was declared.", capitalised(&LayerError::Circle(circle.clone()).to_string()));
+                Problem::new(Kind::CircularLayers, detail).with("circle", json!(circle))
+            }
+            WriteError::Layer(error) => {
+                Problem::new(Kind::InvalidLayer, format!("{}. Nothing was declared.", capitalised(&error.to_string())))
+            }
+            WriteError::Chart(error) => {
+                Problem::new(Kind::InvalidBody, format!("{}.", capitalised(&error.to_string())))
+            }
             WriteError::Shards(_) => Problem::new(Kind::InvalidBody, format!("`shards`: {error}.")),
             WriteError::BeingErased { ref key } => {
                 Problem::new(Kind::BeingErased, format!("{error}. Nothing of this request was stored."))
@@ -329,9 +364,9 @@ mod tests {
     fn problem_types_are_stable_and_distinct() {
         let slugs: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
         assert_eq!(slugs.len(), Kind::ALL.len());
-        let pinned = "being-erased body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
-             invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable peer-failed \
-             store-failed store-full unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
+        let pinned = "answer-too-large being-erased body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
+             invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable peer-failed project-too-large \
+             store-failed store-full too-many-subscriptions unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
              unsupported-media-type";
         assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
     }

@@ -13,6 +13,28 @@ pub use crate::bindings::query::exports::skerry::query::search::{
     Comparison, Condition, Explanation, FilterNode, Fusion, Group, Hit, Legs, Request, Response, Statistics, TermScore,
 };
 
+/// What the graph of a project is made of and asked with.
+pub mod graph {
+    pub use crate::bindings::query::exports::skerry::query::documents::Scalar;
+    pub use crate::bindings::query::exports::skerry::query::graph::{
+        Centrality, Direction, Expansion, Incident, Interval, Layer, LayerNode, Length, Link, Member, Name, Overlap, Path,
+        PatternLink, Reached, Rows, Selection, Sizes, Source, Step, Target, Term,
+    };
+
+    impl Default for Selection {
+        /// Every link, along its direction, every member next to every other.
+        fn default() -> Self {
+            Selection {
+                types: Vec::new(),
+                layers: Vec::new(),
+                at: None,
+                direction: Direction::Forward,
+                expansion: Expansion::Clique,
+            }
+        }
+    }
+}
+
 impl Default for Request {
     /// Ten hits, convex fusion with vector weight 0.8; nothing is asked yet.
     fn default() -> Self {

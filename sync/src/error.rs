@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use crate::admission::Refusal;
+use crate::layers::LayerError;
 use crate::record::RecordError;
+use crate::replica::ChartError;
 use crate::settings::SettingsError;
 
 /// The store could not do what it was asked.
@@ -116,6 +118,12 @@ pub enum WriteError {
     /// A project's settings break a rule.
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    /// A layer's declaration breaks a rule.
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    /// A saved chart breaks a rule.
+    #[error(transparent)]
+    Chart(#[from] ChartError),
     /// A number of shards that no epoch has.
     #[error("a project has 1 to 4096 shards, a power of two, not {0}")]
     Shards(u16),

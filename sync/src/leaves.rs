@@ -7,13 +7,20 @@ use automerge::{AutomergeError, ObjId, ReadDoc, ScalarValue, ScalarValueRef, Val
 use serde_json::{Map, Value};
 
 use crate::document::SEPARATOR;
+use crate::link_leaves;
 use crate::record::{Record, RecordKey};
 
 /// The leaf that says whether a record lives.
 pub(crate) const LIVE: &str = "@live";
 
+/// Segments of a path, and levels of nested objects, that are read; deeper ones are passed over.
+pub(crate) const DEPTH_MAX: usize = 64;
+
 /// The leaf of the text.
 pub(crate) const TEXT: &str = "text";
+
+/// What the leaves of links begin with.
+pub(crate) const LINK: &str = "link";
 
 /// Every leaf of a record but [`LIVE`], by path.
 pub(crate) fn of_record(record: &Record) -> BTreeMap<String, ScalarValue> {
@@ -27,14 +34,12 @@ pub(crate) fn of_record(record: &Record) -> BTreeMap<String, ScalarValue> {
         leaves.insert(format!("layer/{}", escape(layer)), ScalarValue::Boolean(true));
     }
     for link in &record.links {
-        if let Ok(json) = serde_json::to_string(link) {
-            leaves.insert(format!("link/{}", link.id()), ScalarValue::Str(json.into()));
-        }
+        link_leaves::add(link, &mut leaves);
     }
     leaves
 }
 
-fn add_object(at: &str, object: &Map<String, Value>, leaves: &mut BTreeMap<String, ScalarValue>) {
+pub(crate) fn add_object(at: &str, object: &Map<String, Value>, leaves: &mut BTreeMap<String, ScalarValue>) {
     for (name, value) in object {
         add_value(format!("{at}/{}", escape(name)), value, leaves);
     }
@@ -80,15 +85,58 @@ pub(crate) fn unescape(segment: &str) -> String {
     segment.replace("~2", &SEPARATOR.to_string()).replace("~1", "/").replace("~0", "~")
 }
 
+/// Puts a value where a path of `data`, `metadata` or qualifiers leads.
+pub(crate) fn place_field(object: &mut Map<String, Value>, path: &str, value: Value) {
+    let segments: Vec<String> = path.split('/').map(unescape).collect();
+    let Some((last, parents)) = segments.split_last() else { return };
+    if segments.len() > DEPTH_MAX {
+        return;
+    }
+    let mut object = object;
+    for parent in parents {
+        let slot = object.entry(parent.clone()).or_insert_with(|| Value::Object(Map::new()));
+        if !slot.is_object() {
+            *slot = Value::Object(Map::new());
+        }
+        let Value::Object(inner) = slot else { return };
+        object = inner;
+    }
+    object.insert(last.clone(), value);
+}
+
+/// Where the leaves of something stand in their map: a record's in its shard, a layer's in the catalog.
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// What the keys of its leaves begin with.
+    pub(crate) prefix: String,
+    /// The first key behind them.
+    pub(crate) end: String,
+}
+
+impl Place {
+    /// That of a record.
+    pub(crate) fn of_record(key: &str) -> Place {
+        // U+0020 follows the separator, U+001F.
+        Place { prefix: format!("{key}{SEPARATOR}"), end: format!("{key}\u{20}") }
+    }
+
+    fn leaf(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
+    fn range(&self) -> std::ops::Range<String> {
+        self.prefix.clone()..self.end.clone()
+    }
+}
+
 /// The range of map keys that are a record's leaves.
 pub(crate) fn range_of(key: &str) -> std::ops::Range<String> {
-    // U+0020 follows the separator, U+001F.
-    format!("{key}{SEPARATOR}")..format!("{key}\u{20}")
+    Place::of_record(key).range()
 }
 
 /// The map key of a record's [`LIVE`] leaf.
 pub(crate) fn live_of(key: &str) -> String {
-    format!("{key}{SEPARATOR}{LIVE}")
+    Place::of_record(key).leaf(LIVE)
 }
 
 /// Whether a record lives, by the values of its `@live` leaf: one says so, and no concurrent one says otherwise (delete
@@ -97,25 +145,46 @@ pub(crate) fn are_live(values: &[(DocumentValue<'_>, ObjId)]) -> bool {
     !values.is_empty() && values.iter().all(|(value, _)| is_true(value))
 }
 
-fn is_live(document: &impl ReadDoc, map: &ObjId, key: &str) -> Result<bool, AutomergeError> {
-    Ok(are_live(&document.get_all(map, live_of(key))?))
+fn is_live(document: &impl ReadDoc, map: &ObjId, place: &Place) -> Result<bool, AutomergeError> {
+    Ok(are_live(&document.get_all(map, place.leaf(LIVE))?))
 }
 
 fn is_true(value: &DocumentValue<'_>) -> bool {
     matches!(value, DocumentValue::Scalar(value) if **value == ScalarValue::Boolean(true))
 }
 
-/// Edits the document so that it says `record`: changed leaves are set, leaves the record does not have are removed, also
-/// those that a deletion left behind. Answers whether there was anything to do.
+/// Edits the document so that it says `record`. Answers whether there was anything to do.
 ///
 /// # Errors
 /// Only by a fault of Automerge.
 pub(crate) fn put(transaction: &mut Transaction<'_>, map: &ObjId, record: &Record) -> Result<bool, AutomergeError> {
-    let key = record.key.as_str();
+    let place = Place::of_record(record.key.as_str());
     let mut wanted = of_record(record);
+    for link in &record.links {
+        let found = transaction.get(map, place.leaf(&format!("{LINK}/{}", link.id())))?;
+        if let Some((DocumentValue::Scalar(found), _)) = found
+            && let ScalarValue::Str(found) = found.as_ref()
+        {
+            link_leaves::keep(link, found, &mut wanted);
+        }
+    }
+    write(transaction, map, &place, wanted)
+}
+
+/// Makes these the leaves at a place: changed ones are set, others are removed, also those that a deletion left behind. Answers
+/// whether there was anything to do.
+///
+/// # Errors
+/// Only by a fault of Automerge.
+pub(crate) fn write(
+    transaction: &mut Transaction<'_>,
+    map: &ObjId,
+    place: &Place,
+    mut wanted: BTreeMap<String, ScalarValue>,
+) -> Result<bool, AutomergeError> {
     let mut stale = Vec::new();
-    for item in transaction.map_range(map, range_of(key)) {
-        let Some(path) = item.key.get(key.len() + SEPARATOR.len_utf8()..) else { continue };
+    for item in transaction.map_range(map, place.range()) {
+        let Some(path) = item.key.get(place.prefix.len()..) else { continue };
         if path == LIVE {
             continue;
         }
@@ -127,16 +196,16 @@ pub(crate) fn put(transaction: &mut Transaction<'_>, map: &ObjId, record: &Recor
             None => stale.push(item.key.into_owned()),
         }
     }
-    let live = is_live(transaction, map, key)?;
+    let live = is_live(transaction, map, place)?;
     let changed = !live || !stale.is_empty() || !wanted.is_empty();
     for leaf in stale {
         transaction.delete(map, leaf)?;
     }
     for (path, value) in wanted {
-        transaction.put(map, format!("{key}{SEPARATOR}{path}"), value)?;
+        transaction.put(map, place.leaf(&path), value)?;
     }
     if !live {
-        transaction.put(map, live_of(key), true)?;
+        transaction.put(map, place.leaf(LIVE), true)?;
     }
     Ok(changed)
 }
@@ -162,12 +231,19 @@ fn is_scalar(found: &ValueRef<'_>, wanted: &ScalarValue) -> bool {
 /// # Errors
 /// Only by a fault of Automerge.
 pub(crate) fn delete(transaction: &mut Transaction<'_>, map: &ObjId, key: &RecordKey) -> Result<bool, AutomergeError> {
-    let key = key.as_str();
-    if !is_live(transaction, map, key)? {
+    remove(transaction, map, &Place::of_record(key.as_str()))
+}
+
+/// As [`delete`], for whatever has its leaves at a place.
+///
+/// # Errors
+/// Only by a fault of Automerge.
+pub(crate) fn remove(transaction: &mut Transaction<'_>, map: &ObjId, place: &Place) -> Result<bool, AutomergeError> {
+    if !is_live(transaction, map, place)? {
         return Ok(false);
     }
-    let live = live_of(key);
-    let leaves: Vec<String> = transaction.map_range(map, range_of(key)).map(|item| item.key.into_owned()).collect();
+    let live = place.leaf(LIVE);
+    let leaves: Vec<String> = transaction.map_range(map, place.range()).map(|item| item.key.into_owned()).collect();
     for leaf in leaves.into_iter().filter(|leaf| *leaf != live) {
         transaction.delete(map, leaf)?;
     }

@@ -34,7 +34,9 @@ mod exchange;
 mod guard;
 pub mod hub;
 mod inflate;
+mod layers;
 mod leaves;
+mod link_leaves;
 mod materialise;
 pub mod record;
 mod replica;
@@ -49,12 +51,16 @@ mod view;
 pub mod wire;
 
 pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
+pub use layers::{
+    AREA, INHERITS_MAX, LAYER_DATA_BYTES_MAX, LAYER_DESCRIPTION_BYTES_MAX, LAYERS_DECLARED_MAX, Layer, LayerError,
+    LayerKind, circles,
+};
 pub use record::{
     Interval, Link, Member, NAME_BYTES_MAX, NameError, PARENT, ProjectName, Record, RecordError, RecordKey, Target,
 };
 pub use replica::{
-    Change, Commit, CutReport, ErasedRecord, Found, Health, Past, ProjectChange, ProjectInfo, PurgeReport, Replica,
-    Timestamp, VerifyReport, VersionInfo,
+    CHART_BYTES_MAX, CHARTS_MAX, Change, ChartError, Commit, CutReport, ErasedRecord, Found, Health, Past,
+    ProjectChange, ProjectInfo, PurgeReport, Replica, Timestamp, VerifyReport, VersionInfo,
 };
 pub use session::{Session, SessionSummary};
 pub use settings::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN, Chunking, MODEL_BYTES_MAX, Settings, SettingsError};

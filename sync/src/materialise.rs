@@ -4,15 +4,13 @@
 //! What cannot be understood is passed over rather than refused: a replica must be able to read whatever it merged.
 
 use automerge::{AutomergeError, ObjId, ObjType, ScalarValue, ScalarValueRef, Value as DocumentValue, ValueRef};
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 
 use crate::document::SEPARATOR;
-use crate::leaves::{self, LIVE, TEXT};
-use crate::record::{Link, Record, RecordKey};
+use crate::leaves::{self, DEPTH_MAX, LINK, LIVE, TEXT};
+use crate::link_leaves::Drafts;
+use crate::record::{LAYERS_MAX, Record, RecordKey, is_layer_name};
 use crate::view::View;
-
-/// Segments of a path, and levels of nested objects, that are read; deeper ones are passed over.
-const DEPTH_MAX: usize = 64;
 
 /// The record under a key as the document has it; none when it is not there or deleted.
 ///
@@ -24,15 +22,24 @@ pub(crate) fn record(document: View<'_>, map: &ObjId, key: &RecordKey) -> Result
         return Ok(None);
     }
     let mut record = Record::text(key.clone(), "");
+    let mut links = Drafts::default();
     for item in document.map_range(map, leaves::range_of(name)) {
         let Some(path) = item.key.get(name.len() + SEPARATOR.len_utf8()..) else { continue };
         if path == LIVE {
             continue;
         }
         let Some(value) = leaf(document, &item.value, || item.id()) else { continue };
-        place(&mut record, path, value);
+        match path.split_once('/') {
+            Some((LINK, path)) => links.place(path, value),
+            _ => place(&mut record, path, value),
+        }
     }
-    Ok(Some(record.canonical()))
+    // Replicas that each added some may have added too many together.
+    while record.layers.len() > LAYERS_MAX {
+        record.layers.pop_last();
+    }
+    record.links = links.finish();
+    Ok(Some(record))
 }
 
 /// Puts one leaf in its place. Leaves come in the order of their paths, so an object's fields come after a scalar that
@@ -46,40 +53,13 @@ fn place(record: &mut Record, path: &str, value: Value) {
     }
     let Some((root, rest)) = path.split_once('/') else { return };
     match root {
-        "data" => place_field(&mut record.data, rest, value),
-        "metadata" => place_field(&mut record.metadata, rest, value),
+        "data" => leaves::place_field(&mut record.data, rest, value),
+        "metadata" => leaves::place_field(&mut record.metadata, rest, value),
         "layer" if value == Value::Bool(true) => {
-            record.layers.insert(leaves::unescape(rest));
+            record.layers.extend(Some(leaves::unescape(rest)).filter(|name| is_layer_name(name)));
         }
-        "link" => record.links.extend(link(value)),
         _ => {}
     }
-}
-
-fn link(value: Value) -> Option<Link> {
-    let link: Link = match value {
-        Value::String(json) => serde_json::from_str(&json).ok()?,
-        other => serde_json::from_value(other).ok()?,
-    };
-    link.weight.is_finite().then_some(link)
-}
-
-fn place_field(object: &mut Map<String, Value>, path: &str, value: Value) {
-    let segments: Vec<String> = path.split('/').map(leaves::unescape).collect();
-    let Some((last, parents)) = segments.split_last() else { return };
-    if segments.len() > DEPTH_MAX {
-        return;
-    }
-    let mut object = object;
-    for parent in parents {
-        let slot = object.entry(parent.clone()).or_insert_with(|| Value::Object(Map::new()));
-        if !slot.is_object() {
-            *slot = Value::Object(Map::new());
-        }
-        let Value::Object(inner) = slot else { return };
-        object = inner;
-    }
-    object.insert(last.clone(), value);
 }
 
 /// A leaf's value as a scalar that reads as the same: what our own writers would have written.
@@ -121,7 +101,7 @@ fn plain(value: ScalarValue) -> Option<ScalarValue> {
     }
 }
 
-fn leaf(document: View<'_>, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
+pub(crate) fn leaf(document: View<'_>, value: &ValueRef<'_>, id: impl FnOnce() -> ObjId) -> Option<Value> {
     match value {
         ValueRef::Scalar(value) => scalar(value),
         ValueRef::Object(kind) => object(document, *kind, &id(), DEPTH_MAX),
@@ -177,4 +157,12 @@ fn nested(document: View<'_>, value: &DocumentValue<'_>, id: &ObjId, levels: usi
             ScalarValue::Unknown { .. } => None,
         },
     }
+}
+
+/// Milliseconds; of other writers also as a float, as JavaScript has no other numbers.
+pub(crate) fn moment(value: &Value) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+    let whole = |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(whole))
 }

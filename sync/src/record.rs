@@ -297,7 +297,7 @@ impl Record {
             return Err(RecordError::TextTooLong { found: self.text.len() });
         }
         for object in [&self.data, &self.metadata] {
-            if object.values().any(|value| !fits(value, DEPTH_MAX - 1)) {
+            if !object.values().all(fits_field) {
                 return Err(RecordError::TooDeep);
             }
         }
@@ -320,7 +320,8 @@ impl Record {
     }
 }
 
-fn check_link(index: usize, link: &Link) -> Result<(), RecordError> {
+/// Checks what a link says, its identity.
+pub(crate) fn check_statement(index: usize, link: &Link) -> Result<(), RecordError> {
     check_name("link type", &link.kind, NAME_BYTES_MAX)?;
     if link.members.is_empty() {
         return Err(RecordError::NoMembers(index));
@@ -339,13 +340,18 @@ fn check_link(index: usize, link: &Link) -> Result<(), RecordError> {
     {
         return Err(RecordError::OwnParent(index, child.target.name().to_owned()));
     }
+    Ok(())
+}
+
+fn check_link(index: usize, link: &Link) -> Result<(), RecordError> {
+    check_statement(index, link)?;
     if !link.weight.is_finite() {
         return Err(RecordError::Weight(index));
     }
     if !link.valid.is_proper() {
         return Err(RecordError::Interval(index));
     }
-    if link.qualifiers.values().any(|value| !fits(value, DEPTH_MAX - 1)) {
+    if !link.qualifiers.values().all(fits_field) {
         return Err(RecordError::TooDeep);
     }
     let found = serde_json::to_vec(&link.qualifiers).map_or(usize::MAX, |json| json.len());
@@ -353,6 +359,43 @@ fn check_link(index: usize, link: &Link) -> Result<(), RecordError> {
         return Err(RecordError::QualifiersTooLong { link: index, found });
     }
     check_layers("link", &link.layers)
+}
+
+/// Whether a layer may be called so.
+pub(crate) fn is_layer_name(name: &str) -> bool {
+    check_name("layer", name, NAME_BYTES_MAX).is_ok()
+}
+
+/// Checks a layer's name.
+pub(crate) fn check_layer_name(name: &str) -> Result<(), NameError> {
+    check_name("layer", name, NAME_BYTES_MAX)
+}
+
+/// An object's fields as far as they fit into so many bytes of JSON, in the order of their names, without those that nest too
+/// deep.
+pub(crate) fn within(object: Map<String, Value>, bytes_max: usize) -> Map<String, Value> {
+    // As many commas as fields, but one.
+    let mut left = bytes_max + ",".len() - "{}".len();
+    let mut kept = Map::new();
+    for (name, value) in object {
+        let bytes = field_bytes(&name, &value);
+        if bytes <= left && fits_field(&value) {
+            left -= bytes;
+            kept.insert(name, value);
+        }
+    }
+    kept
+}
+
+/// Bytes that a field adds to an object's JSON at most: its name, its value, a colon and a comma.
+fn field_bytes(name: &str, value: &Value) -> usize {
+    let bytes = |json: Result<String, serde_json::Error>| json.map_or(usize::MAX / 4, |json| json.len());
+    bytes(serde_json::to_string(name)) + bytes(serde_json::to_string(value)) + 2
+}
+
+/// Whether the value of a field of data, metadata or qualifiers nests no deeper than allowed.
+pub(crate) fn fits_field(value: &Value) -> bool {
+    fits(value, DEPTH_MAX - 1)
 }
 
 /// What the id of a link looks like.

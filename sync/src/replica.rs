@@ -4,6 +4,7 @@
 //! one transaction of the store, answer. When the transaction fails the edited documents are dropped from memory, so that
 //! nothing unacknowledged is ever seen. Reads come from the store's tables; only those of the past load documents.
 
+mod catalog;
 mod documents;
 mod epochs;
 mod history;
@@ -31,6 +32,8 @@ use crate::version::Version;
 use crate::view::View;
 use crate::{leaves, materialise};
 
+use catalog::Declared;
+pub use catalog::{CHART_BYTES_MAX, CHARTS_MAX, ChartError};
 use documents::{At, Documents, Loaded};
 pub use epochs::{CutReport, ErasedRecord, Found};
 pub use history::{Past, VersionInfo};
@@ -164,6 +167,7 @@ impl Replica {
 
     fn by_actor(store: StoreFile, actor: [u8; 16]) -> Result<Replica, OpenError> {
         history::begin(&store).map_err(|error| store.refusal(error))?;
+        catalog::begin(&store).map_err(|error| store.refusal(error))?;
         let documents = Mutex::new(Documents::new(ActorId::from(actor)));
         Ok(Replica {
             inner: Arc::new(Inner {
@@ -330,6 +334,29 @@ impl Replica {
         self.edit_records(&mut self.documents(), project, now, &by_key)
     }
 
+    /// Changes records as they are at this moment, each by `edit`; nothing is written in between. Keys that are not there are
+    /// passed over. All or none; on disk when this returns.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing was written then. [`WriteError::Record`] when a record breaks a rule afterwards.
+    pub fn update(
+        &self,
+        project: &ProjectName,
+        keys: &[RecordKey],
+        edit: impl Fn(&mut Record),
+        now: Timestamp,
+    ) -> Result<Commit, WriteError> {
+        let mut documents = self.documents();
+        self.settle(&mut documents, project, keys.iter(), now)?;
+        let mut records: Vec<Record> = self.get_many(project, keys)?.into_iter().flatten().collect();
+        for (index, record) in records.iter_mut().enumerate() {
+            edit(record);
+            record.check().map_err(|reason| WriteError::Record { index, key: record.key.to_string(), reason })?;
+        }
+        let by_key = records.iter().map(|record| (&record.key, Some(record))).collect();
+        self.edit_records(&mut documents, project, now, &by_key)
+    }
+
     /// Publishes records, and deletes those of the keys that have none.
     fn edit_records(
         &self,
@@ -396,6 +423,8 @@ impl Replica {
         let mut records = Vec::new();
         let mut chunks = Vec::new();
         let mut stale = Vec::new();
+        let mut declared = None;
+        row.declared.get_or_insert_default();
         for (&(epoch, slot), keys) in touched {
             let at = At { project, epoch, slot };
             let loaded = documents.get(self.store(), at)?;
@@ -408,6 +437,7 @@ impl Replica {
                 row.description = settings::description(&loaded.document, &map);
                 row.settings = settings::catalog_settings(&loaded.document, &map);
                 stale.extend(epochs::learn(project, &loaded.document, &mut row));
+                declared = Some(Declared::of(project, &loaded.document, &map)?);
             }
             row.set_heads(epoch, slot, &loaded.document.get_heads());
             chunks.push(loaded.unsaved(at.id()));
@@ -421,6 +451,9 @@ impl Replica {
                 documents::remove(transaction, *id)?;
             }
             let changed = project::write_records(transaction, project, &records, &mut row)?;
+            if let Some(declared) = declared {
+                declared.write(transaction, project, &mut row)?;
+            }
             transaction.open_table(PROJECTS)?.insert(project.as_str(), row.encode()?.as_slice())?;
             if !own.is_empty() || touched.is_empty() {
                 history::write_commit(transaction, project, &row, own.iter().copied(), time)?;

@@ -36,6 +36,15 @@ impl Bitset {
         self.words.iter().map(|word| word.count_ones()).sum()
     }
 
+    /// How many are in both.
+    pub(crate) fn count_in(&self, other: &Bitset) -> u32 {
+        crate::kernel::count_both(&self.words, &other.words)
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.words.capacity() * 8
+    }
+
     pub(crate) fn and(&mut self, other: &Bitset) {
         let others = other.words.iter().chain(std::iter::repeat(&0));
         self.words.iter_mut().zip(others).for_each(|(word, other)| *word &= other);

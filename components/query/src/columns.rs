@@ -35,14 +35,12 @@ impl Columns {
 
     /// The path most similar to an unknown one, if any is near: at most a third of it different.
     pub(crate) fn similar(&self, path: &str, live: &Bitset) -> Option<String> {
-        let near = path.chars().count() / 3 + 1;
         let paths: Vec<&str> = match self {
             Columns::Growing(growing) => growing.paths().collect(),
             Columns::Sealed(sealed) => sealed.paths().collect(),
         };
         let known = paths.into_iter().filter(|known| self.has(known, live));
-        let best = known.map(|known| (distance(path, known), known)).min()?;
-        (best.0 <= near).then(|| best.1.to_owned())
+        most_similar(path, known).map(str::to_owned)
     }
 
     /// Documents whose field passes; removed ones may be among them.
@@ -70,6 +68,13 @@ impl Columns {
             Columns::Sealed(sealed) => sealed.bytes(),
         }
     }
+}
+
+/// The name that is nearest to another, the least of equals, if any is near: at most a third of it different.
+pub(crate) fn most_similar<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let near = name.chars().count() / 3 + 1;
+    let best = known.map(|known| (distance(name, known), known)).min()?;
+    (best.0 <= near).then_some(best.1)
 }
 
 /// Levenshtein distance in characters. Both sides are cut at 100 characters: paths are short.

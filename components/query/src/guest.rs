@@ -7,6 +7,8 @@
     reason = "generated bindings: the canonical ABI is raw memory"
 )]
 
+mod graph;
+
 use std::cell::RefCell;
 
 use crate::{Image, Segment, excerpt, fuse, syntax, types as core};

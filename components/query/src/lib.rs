@@ -28,6 +28,7 @@ mod guest;
 mod image;
 mod kernel;
 mod keywords;
+pub mod net;
 mod postings;
 mod rank;
 mod rows;

@@ -80,16 +80,7 @@ pub(super) async fn changes(
         Some(last) => Some(last_event(last)?),
         None => wanted.since,
     };
-    // Before the position is looked up: what comes in between wakes the subscription.
-    let (moves, ended) = (node.moves().wait_for(&project), node.moves().ended());
-    let (asked, name) = (Arc::clone(&node), project.clone());
-    let since = blocking(move || match since {
-        Some(since) => check_since(&asked, &name, since).map(|()| since),
-        None => Ok(asked.replica().sequence(&name)?),
-    })
-    .await?;
-    let subscription =
-        Subscription { node, project, since, record: wanted.record, read: VecDeque::new(), moves, ended };
+    let subscription = Subscription::open(node, project, since, wanted.record).await?;
     Ok(Sse::new(subscription.events()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -126,7 +117,8 @@ fn page(node: &Node, project: &ProjectName, since: u64, limit: usize, record: bo
 }
 
 /// Somebody who reads the feed at a pace of their own. It holds a position and a few changes that were read.
-struct Subscription {
+#[derive(Debug)]
+pub(crate) struct Subscription {
     node: Arc<Node>,
     project: ProjectName,
     since: u64,
@@ -137,6 +129,27 @@ struct Subscription {
 }
 
 impl Subscription {
+    /// A subscription to what comes behind a position; behind what is there now without one.
+    ///
+    /// # Errors
+    /// [`Kind::InvalidParameter`] when the feed has not come to the position yet; [`Kind::UnknownProject`].
+    pub(crate) async fn open(
+        node: Arc<Node>,
+        project: ProjectName,
+        since: Option<u64>,
+        record: bool,
+    ) -> Result<Subscription, Problem> {
+        // Before the position is looked up: what comes in between wakes the subscription.
+        let (moves, ended) = (node.moves().wait_for(&project), node.moves().ended());
+        let (asked, name) = (Arc::clone(&node), project.clone());
+        let since = blocking(move || match since {
+            Some(since) => check_since(&asked, &name, since).map(|()| since),
+            None => Ok(asked.replica().sequence(&name)?),
+        })
+        .await?;
+        Ok(Subscription { node, project, since, record, read: VecDeque::new(), moves, ended })
+    }
+
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
         stream::unfold(Some(self), async |subscription| {
             let mut subscription = subscription?;
@@ -156,7 +169,7 @@ impl Subscription {
     }
 
     /// The next change; none when subscriptions end.
-    async fn next(&mut self) -> Result<Option<ChangeBody>, Problem> {
+    pub(crate) async fn next(&mut self) -> Result<Option<ChangeBody>, Problem> {
         loop {
             if let Some(change) = self.read.pop_front() {
                 return Ok(Some(change));

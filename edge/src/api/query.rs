@@ -77,7 +77,7 @@ pub(super) async fn query(
 
 /// Where a query's time went, in milliseconds.
 #[derive(Debug, Clone, Copy)]
-struct Timing {
+pub(crate) struct Timing {
     /// Embedding the text.
     embed_ms: f64,
     /// Searching the segments and fetching the records.
@@ -94,7 +94,7 @@ impl Timing {
 ///
 /// # Errors
 /// A [`Problem`] that names the fault.
-fn answer(
+pub(crate) fn answer(
     node: &Node,
     project: &ProjectName,
     mut body: QueryBody,

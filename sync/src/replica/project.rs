@@ -36,6 +36,9 @@ pub(super) struct ProjectRow {
     /// True when the catalog names erasures that the epoch does not have behind it.
     #[serde(default)]
     pub(super) unsettled: bool,
+    /// How often what the catalog declares has changed here; none where the rows of `meta` do not say it yet.
+    #[serde(default)]
+    pub(super) declared: Option<u64>,
 }
 
 /// An epoch that is on its way.

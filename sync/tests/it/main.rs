@@ -11,6 +11,8 @@ mod foreign;
 mod frames;
 mod history;
 mod hub;
+mod layers;
+mod links;
 mod peer;
 mod records;
 mod retire;

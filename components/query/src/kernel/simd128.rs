@@ -4,8 +4,8 @@
 #![allow(clippy::cast_ptr_alignment, reason = "v128 loads and stores need no alignment")]
 
 use core::arch::wasm32::{
-    i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add, i32x4_dot_i16x8, i32x4_extract_lane, i32x4_splat, v128,
-    v128_load,
+    i8x16_add, i8x16_popcnt, i16x8_extadd_pairwise_u8x16, i16x8_extend_high_i8x16, i16x8_extend_low_i8x16, i32x4_add,
+    i32x4_dot_i16x8, i32x4_extadd_pairwise_u16x8, i32x4_extract_lane, i32x4_splat, v128, v128_and, v128_load,
 };
 
 const BLOCK: usize = 64;
@@ -48,4 +48,47 @@ unsafe fn add_block(query: &[i16; BLOCK], row: &[i8; BLOCK], sums: &mut [v128; 4
         let high = i32x4_dot_i16x8(high, i16x8_extend_high_i8x16(values));
         *sum = i32x4_add(*sum, i32x4_add(low, high));
     }
+}
+
+/// Words a turn: 8 vectors, whose counts of at most 8 a byte add up to 64 in a byte.
+const WORDS: usize = 16;
+
+/// Bits set in both. The shorter length counts.
+pub(crate) fn count_both(a: &[u64], b: &[u64]) -> u32 {
+    let (a_blocks, a_rest) = a.as_chunks::<WORDS>();
+    let (b_blocks, b_rest) = b.as_chunks::<WORDS>();
+    let mut sums = i32x4_splat(0);
+    for (a, b) in a_blocks.iter().zip(b_blocks) {
+        // SAFETY: both arrays are of WORDS words, which is 8 vectors.
+        sums = i32x4_add(sums, unsafe { count_block(a, b) });
+    }
+    let total = i32x4_extract_lane::<0>(sums)
+        + i32x4_extract_lane::<1>(sums)
+        + i32x4_extract_lane::<2>(sums)
+        + i32x4_extract_lane::<3>(sums);
+    // One of the two has no more whole blocks; the other may have them still.
+    let done = a_blocks.len().min(b_blocks.len()) * WORDS;
+    let (a_rest, b_rest) = if a_blocks.len() == b_blocks.len() {
+        (a_rest, b_rest)
+    } else {
+        (a.get(done..).unwrap_or_default(), b.get(done..).unwrap_or_default())
+    };
+    let rest: u32 = a_rest.iter().zip(b_rest).map(|(a, b)| (a & b).count_ones()).sum();
+    total as u32 + rest
+}
+
+/// Four sums of the bits set in both of two blocks.
+///
+/// # Safety
+/// None beyond the array types: 16 words are 8 vectors.
+#[inline(always)]
+unsafe fn count_block(a: &[u64; WORDS], b: &[u64; WORDS]) -> v128 {
+    let (a, b) = (a.as_ptr().cast::<v128>(), b.as_ptr().cast::<v128>());
+    let mut counts = i32x4_splat(0);
+    for index in 0..WORDS / 2 {
+        // SAFETY: index is below 8: both are inside their arrays; v128_load needs no alignment.
+        let both = unsafe { v128_and(v128_load(a.add(index)), v128_load(b.add(index))) };
+        counts = i8x16_add(counts, i8x16_popcnt(both));
+    }
+    i32x4_extadd_pairwise_u16x8(i16x8_extadd_pairwise_u8x16(counts))
 }

@@ -1,0 +1,109 @@
+//! A compiled selection.
+
+use std::rc::Rc;
+
+use super::arcs::{self, Arc};
+use super::compiled::Compiled;
+use super::filter::Filter;
+use super::hierarchy::Hierarchy;
+use super::store::Store;
+use super::types::{Direction, Expansion, GraphError, Selection};
+
+/// A selection that sees what is changed after it was opened.
+#[derive(Debug)]
+pub struct View {
+    pub(crate) filter: Filter,
+    pub(crate) selection: Selection,
+    /// The change of the store that it has seen.
+    revision: u64,
+    /// Its arcs laid out, as of that change.
+    compiled: Option<Rc<Compiled>>,
+    hierarchy: Option<Rc<Hierarchy>>,
+    /// Arcs that were looked at one by one since then.
+    walked: usize,
+}
+
+impl View {
+    pub(crate) fn new(store: &Store, selection: Selection) -> Result<View, GraphError> {
+        let filter = Filter::new(store, &selection)?;
+        // Nothing is seen yet: the links of star expansion have no nodes.
+        Ok(View { filter, selection, revision: 0, compiled: None, hierarchy: None, walked: 0 })
+    }
+
+    /// Lets it see every change up to now.
+    pub(crate) fn refresh(&mut self, store: &mut Store) {
+        if self.revision == store.revision {
+            return;
+        }
+        self.filter.refresh(store);
+        if self.selection.expansion == Expansion::Star {
+            let taken = store.slots().filter(|(number, slot)| self.filter.takes(store, *number, slot));
+            let entries: Vec<u32> = taken.map(|(_, slot)| slot.entry).collect();
+            for entry in entries {
+                store.names.add_link_node(entry);
+            }
+        }
+        (self.revision, self.walked) = (store.revision, 0);
+        (self.compiled, self.hierarchy) = (None, None);
+    }
+
+    /// Calls `act` with every arc from a node, along the view's direction or the other way.
+    pub(crate) fn each_arc(&self, store: &Store, direction: Direction, node: u32, act: impl FnMut(Arc)) {
+        arcs::each_arc(store, &self.filter, (self.selection.expansion, direction), node, act);
+    }
+
+    /// The arcs laid out, if somebody has done that, or if so many were looked at one by one that it pays now.
+    pub(crate) fn laid_out(&mut self, store: &mut Store) -> Option<&Rc<Compiled>> {
+        if self.compiled.is_none() && self.walked > store.slot_count() {
+            self.lay_out(store);
+        }
+        self.compiled.as_ref()
+    }
+
+    /// Lays the arcs out if nobody has yet.
+    pub(crate) fn lay_out(&mut self, store: &mut Store) -> Rc<Compiled> {
+        if let Some(compiled) = &self.compiled {
+            return Rc::clone(compiled);
+        }
+        let compiled = Rc::new(Compiled::new(store, &self.filter, self.selection.expansion));
+        self.compiled = Some(Rc::clone(&compiled));
+        compiled
+    }
+
+    /// The nodes one step away along a direction, maybe some of them twice, in no order that means anything.
+    pub(crate) fn step(&self, store: &Store, direction: Direction, node: u32, out: &mut Vec<u32>) {
+        match &self.compiled {
+            Some(compiled) => compiled.neighbours(node, direction, out),
+            None => self.each_arc(store, direction, node, |arc| out.push(arc.to)),
+        }
+    }
+
+    /// Children and parents, as of now.
+    pub(crate) fn hierarchy(&mut self, store: &mut Store) -> Rc<Hierarchy> {
+        self.refresh(store);
+        if let Some(hierarchy) = &self.hierarchy {
+            return Rc::clone(hierarchy);
+        }
+        let hierarchy = Rc::new(Hierarchy::new(store, &self.filter, &self.selection));
+        self.hierarchy = Some(Rc::clone(&hierarchy));
+        hierarchy
+    }
+
+    /// The nodes one step away, ascending by number, behind those that `out` holds.
+    pub(crate) fn neighbours(&mut self, store: &mut Store, node: u32, out: &mut Vec<u32>) {
+        self.refresh(store);
+        let direction = self.selection.direction;
+        let begin = out.len();
+        if let Some(compiled) = self.laid_out(store) {
+            compiled.neighbours(node, direction, out);
+            out.get_mut(begin..).unwrap_or_default().sort_unstable();
+            return;
+        }
+        self.each_arc(store, direction, node, |arc| out.push(arc.to));
+        self.walked += store.incident(node).len();
+        let mut found = out.split_off(begin);
+        found.sort_unstable();
+        found.dedup();
+        out.append(&mut found);
+    }
+}
