@@ -16,3 +16,5 @@ pub mod curvature;
 pub mod distance;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+pub mod linear;
+pub mod manifold;
