@@ -1,7 +1,10 @@
 //! Golden values of curvature and distance, and refused input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod clouds;
 mod manifolds;
+mod networks;
+mod series;
 
 use serde_json::Value;
 use skerry_geometry::curvature::{CurvatureError, Edge, Forman, forman_curvature};
