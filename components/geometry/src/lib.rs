@@ -12,7 +12,18 @@
 //! The same crate is the rlib that tests use natively and, on `wasm32`, the component with the world
 //! `skerry:geometry/geometry`.
 
+pub mod cloud;
 pub mod curvature;
 pub mod distance;
+mod draw;
+pub mod fault;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+pub mod hierarchy;
+pub mod linear;
+pub mod manifold;
+pub mod multilayer;
+pub mod property;
+pub mod robust;
+pub mod series;
+pub mod spectral;

@@ -1,18 +1,23 @@
 //! Golden values of curvature and distance, and refused input.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
+mod clouds;
+mod manifolds;
+mod networks;
+mod series;
+
 use serde_json::Value;
 use skerry_geometry::curvature::{CurvatureError, Edge, Forman, forman_curvature};
 use skerry_geometry::distance::{DistanceError, Metric, between, to_many};
 
-fn numbers(value: &Value) -> Vec<f64> {
+pub(crate) fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect()
 }
 
 /// Every edge of every golden graph, all three kinds of Forman curvature.
 #[test]
 fn forman_curvature_is_golden() {
-    let golden: Value = serde_json::from_str(include_str!("fixtures/curvature.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../fixtures/curvature.json")).unwrap();
     let mut compared = 0;
     for (name, graph) in golden["graphs"].as_object().unwrap() {
         let rows = graph["edges"].as_array().unwrap();
@@ -35,7 +40,7 @@ fn forman_curvature_is_golden() {
 /// Distances on sphere and Poincare ball, both ways round, one and many.
 #[test]
 fn distances_are_golden() {
-    let golden: Value = serde_json::from_str(include_str!("fixtures/manifolds.json")).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../fixtures/manifolds.json")).unwrap();
     for (name, metric) in [("sphere_2", Metric::Sphere), ("poincare_2", Metric::Poincare)] {
         let items = golden[name]["items"].as_array().unwrap();
         assert!(!items.is_empty());
