@@ -1,0 +1,6 @@
+//! Golden values, closed forms, properties and refused input of the geometry component's functions.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+
+mod curvature;
+mod distance;
+mod transport;
