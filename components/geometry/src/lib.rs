@@ -1,12 +1,13 @@
 //! The geometry component: distances between points and curvature of graphs, as pure functions.
 //!
 //! ```
-//! use skerry_geometry::curvature::{Edge, Forman, forman_curvature};
+//! use skerry_geometry::curvature::forman::{Forman, forman_curvature};
+//! use skerry_geometry::graph::Edge;
 //!
 //! // A path of three nodes: 4 - deg(u) - deg(v) = 1 on both edges.
 //! let edges = [Edge { source: 0, target: 1 }, Edge { source: 1, target: 2 }];
 //! assert_eq!(forman_curvature(Forman::Plain, 3, &edges)?, [1.0, 1.0]);
-//! # Ok::<(), skerry_geometry::curvature::CurvatureError>(())
+//! # Ok::<(), skerry_geometry::graph::GraphError>(())
 //! ```
 //!
 //! The same crate is the rlib that tests use natively and, on `wasm32`, the component with the world
@@ -17,6 +18,7 @@ pub mod curvature;
 pub mod distance;
 mod draw;
 pub mod fault;
+pub mod graph;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 pub mod hierarchy;

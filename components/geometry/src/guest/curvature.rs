@@ -2,7 +2,7 @@
 
 use super::Component;
 use super::exports::skerry::geometry::curvature;
-use crate::curvature as curvature_core;
+use crate::{curvature::forman as curvature_core, graph as graph_core};
 
 impl curvature::Guest for Component {
     fn forman_curvature(
@@ -15,12 +15,12 @@ impl curvature::Guest for Component {
             curvature::Forman::Augmented => curvature_core::Forman::Augmented,
             curvature::Forman::Balanced => curvature_core::Forman::Balanced,
         };
-        let edge = |edge: &curvature::Edge| curvature_core::Edge { source: edge.source, target: edge.target };
-        let edges: Vec<curvature_core::Edge> = edges.iter().map(edge).collect();
+        let edge = |edge: &curvature::Edge| graph_core::Edge { source: edge.source, target: edge.target };
+        let edges: Vec<graph_core::Edge> = edges.iter().map(edge).collect();
         curvature_core::forman_curvature(kind, nodes, &edges).map_err(|error| match error {
-            curvature_core::CurvatureError::UnknownNode(edge) => curvature::Error::UnknownNode(edge),
-            curvature_core::CurvatureError::SelfLoop(edge) => curvature::Error::SelfLoop(edge),
-            curvature_core::CurvatureError::RepeatedEdge(edge) => curvature::Error::RepeatedEdge(edge),
+            graph_core::GraphError::UnknownNode(edge) => curvature::Error::UnknownNode(edge),
+            graph_core::GraphError::SelfLoop(edge) => curvature::Error::SelfLoop(edge),
+            graph_core::GraphError::RepeatedEdge(edge) => curvature::Error::RepeatedEdge(edge),
         })
     }
 }

@@ -1,0 +1,59 @@
+//! Forman curvature: what triangles and squares an edge lies in, against the degrees of its ends.
+
+use crate::graph::{Adjacency, Edge, Graph, GraphError, common};
+
+/// Which Forman curvature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forman {
+    /// `4 - deg(u) - deg(v)` (Sreejith et al., "Forman curvature for complex networks", 2016).
+    Plain,
+    /// `4 - deg(u) - deg(v) + 3 t`, `t` the triangles on the edge (Samal et al., Scientific Reports 2018).
+    Augmented,
+    /// Topping et al., "Understanding over-squashing and bottlenecks on graphs via curvature", ICLR 2022, Definition 1.
+    Balanced,
+}
+
+/// One number per edge, in the order of the edges.
+///
+/// # Errors
+/// [`GraphError`] names the first edge that does not fit.
+pub fn forman_curvature(kind: Forman, nodes: u32, edges: &[Edge]) -> Result<Vec<f64>, GraphError> {
+    let graph = Graph::new(nodes, edges)?;
+    Ok(edges.iter().map(|edge| edge_curvature(kind, &graph, *edge)).collect())
+}
+
+/// The curvature of one edge of a graph.
+pub fn edge_curvature(kind: Forman, graph: &impl Adjacency, Edge { source, target }: Edge) -> f64 {
+    let (a, b) = (graph.of(source), graph.of(target));
+    let plain = 4.0 - a.len() as f64 - b.len() as f64;
+    match kind {
+        Forman::Plain => plain,
+        Forman::Augmented => plain + 3.0 * common(a, b) as f64,
+        Forman::Balanced => balanced(graph, source, target),
+    }
+}
+
+fn balanced(graph: &impl Adjacency, source: u32, target: u32) -> f64 {
+    let (a, b) = (graph.of(source).len() as f64, graph.of(target).len() as f64);
+    let (least, most) = (a.min(b), a.max(b));
+    if least <= 1.0 {
+        return 0.0;
+    }
+    let triangles = common(graph.of(source), graph.of(target)) as f64;
+    let (from_source, most_source) = squares(graph, source, target);
+    let (from_target, most_target) = squares(graph, target, source);
+    let degeneracy = most_source.max(most_target);
+    let cycles = if degeneracy > 0 { (from_source + from_target) as f64 / (degeneracy as f64 * most) } else { 0.0 };
+    2.0 / a + 2.0 / b - 2.0 + 2.0 * triangles / most + triangles / least + cycles
+}
+
+/// Neighbours of `i` on a 4-cycle over the edge `i j` without diagonals, and the most such cycles through one of them.
+fn squares(graph: &impl Adjacency, i: u32, j: u32) -> (usize, usize) {
+    let near = graph.of(i);
+    // Where a 4-cycle can come back to j: neighbours of j that are not neighbours of i, nor i itself.
+    let returns: Vec<u32> =
+        graph.of(j).iter().copied().filter(|node| *node != i && near.binary_search(node).is_err()).collect();
+    let beside = near.iter().filter(|node| **node != j && graph.of(j).binary_search(node).is_err());
+    let counts = beside.map(|&node| common(graph.of(node), &returns)).filter(|&count| count > 0);
+    counts.fold((0, 0), |(number, most), count| (number + 1, most.max(count)))
+}
