@@ -115,6 +115,8 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(query::query))
         .routes(routes!(duplicates::duplicates))
         .routes(routes!(layers::list, layers::declare))
+        .routes(routes!(layers::query))
+        .routes(routes!(layers::overlaps))
         .routes(routes!(layers::get, layers::put, layers::delete))
         .routes(routes!(layers::add))
         .routes(routes!(layers::remove))
