@@ -4,20 +4,30 @@
 //! has the definitions.
 
 mod arcs;
+mod asking;
+mod breadth;
+mod centrality;
 mod compiled;
 mod csr;
 mod filter;
+mod hierarchy;
 mod incidence;
 mod layers;
 mod membership;
+mod metapath;
 mod names;
+mod parts;
+mod pattern;
 mod store;
 mod symbols;
 pub mod types;
 mod view;
+mod walk;
 
 pub use filter::TYPES_MAX;
 pub use layers::{DECLARED_MAX, INHERITS_MAX, NODES_MAX};
+pub use metapath::METAPATH_STEPS_MAX;
+pub use pattern::{PATTERN_LINKS_MAX, VARIABLES_MAX};
 pub use store::{LAYERS_OF_ONE_MAX, MEMBERS_MAX, NAME_BYTES_MAX};
 pub use view::View;
 
@@ -137,22 +147,4 @@ impl Net {
         let sized = self.store.layers.sizes().into_iter();
         sized.map(|(layer, name, records)| (name, records, links.get(layer as usize).copied().unwrap_or(0))).collect()
     }
-
-    pub fn reach(&mut self, _v: &mut View, _s: &[u32], _h: u32, _l: u32) -> Result<Vec<types::Reached>, GraphError> { not() }
-    pub fn distances(&mut self, _v: &mut View, _s: u32) -> Result<Vec<u32>, GraphError> { not() }
-    pub fn path(&mut self, _v: &mut View, _s: u32, _e: u32, _l: types::Length) -> Result<Option<types::Path>, GraphError> { not() }
-    pub fn incidence(&mut self, _v: &mut View, _n: u32) -> Result<Vec<types::Incident>, GraphError> { not() }
-    pub fn metapath(&mut self, _v: &mut View, _s: u32, _st: &[types::Step]) -> Result<Vec<(u32, u64)>, GraphError> { not() }
-    pub fn find_pattern(&mut self, _v: &mut View, _p: &[types::PatternLink], _o: u32, _l: u32) -> Result<types::Rows, GraphError> { not() }
-    pub fn components(&mut self, _v: &mut View, _s: bool) -> Vec<u32> { Vec::new() }
-    pub fn centrality(&mut self, _v: &mut View, _w: &types::Centrality) -> Result<Vec<f64>, GraphError> { not() }
-    pub fn edges(&mut self, _v: &mut View) -> Vec<(u32, u32, f64)> { Vec::new() }
-    pub fn roots(&mut self, _v: &mut View) -> Vec<u32> { Vec::new() }
-    pub fn lowest_common_ancestors(&mut self, _v: &mut View, _n: &[u32]) -> Result<Vec<u32>, GraphError> { not() }
-    pub fn depth(&mut self, _v: &mut View, _n: u32) -> Result<Option<u32>, GraphError> { not() }
-    pub fn cycles(&mut self, _v: &mut View) -> Vec<Vec<u32>> { Vec::new() }
-}
-
-fn not<T>() -> Result<T, GraphError> {
-    Err(GraphError::TooMuch("not there yet".to_owned()))
 }

@@ -31,16 +31,18 @@ impl wit::Guest for Component {
     }
 
     fn define_layers(layers: Vec<wit::Layer>) -> Result<(), wit::Error> {
-        let layer = |wit::Layer { name, weight, inherits, valid }| {
-            core::Layer { name, weight, inherits, valid: interval(valid) }
+        let layer = |wit::Layer { name, weight, inherits, valid }| core::Layer {
+            name,
+            weight,
+            inherits,
+            valid: interval(valid),
         };
         let layers: Vec<core::Layer> = layers.into_iter().map(layer).collect();
         Ok(NET.with_borrow_mut(|net| net.define_layers(&layers))?)
     }
 
     fn describe() -> wit::Sizes {
-        let core::Sizes { records, dangling, links, members, layers, unused, bytes } =
-            NET.with_borrow(Net::describe);
+        let core::Sizes { records, dangling, links, members, layers, unused, bytes } = NET.with_borrow(Net::describe);
         wit::Sizes { records, dangling, links, members, layers, unused, bytes }
     }
 
@@ -118,9 +120,8 @@ impl wit::GuestView for Handle {
 
     fn incidence(&self, node: u32) -> Result<Vec<wit::Incident>, wit::Error> {
         let incidents = self.with(|net, view| net.incidence(view, node))?;
-        let one = |core::Incident { id, kind, roles, members, weight }| {
-            wit::Incident { id, kind, roles, members, weight }
-        };
+        let one =
+            |core::Incident { id, kind, roles, members, weight }| wit::Incident { id, kind, roles, members, weight };
         Ok(incidents.into_iter().map(one).collect())
     }
 

@@ -68,8 +68,11 @@ pub(crate) fn count_both(a: &[u64], b: &[u64]) -> u32 {
         + i32x4_extract_lane::<3>(sums);
     // One of the two has no more whole blocks; the other may have them still.
     let done = a_blocks.len().min(b_blocks.len()) * WORDS;
-    let (a_rest, b_rest) =
-        if a_blocks.len() == b_blocks.len() { (a_rest, b_rest) } else { (a.get(done..).unwrap_or_default(), b.get(done..).unwrap_or_default()) };
+    let (a_rest, b_rest) = if a_blocks.len() == b_blocks.len() {
+        (a_rest, b_rest)
+    } else {
+        (a.get(done..).unwrap_or_default(), b.get(done..).unwrap_or_default())
+    };
     let rest: u32 = a_rest.iter().zip(b_rest).map(|(a, b)| (a & b).count_ones()).sum();
     total as u32 + rest
 }

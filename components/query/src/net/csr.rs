@@ -89,10 +89,6 @@ impl Csr {
         }
         Csr { offsets, targets }
     }
-
-    pub(crate) fn bytes(&self) -> usize {
-        (self.offsets.capacity() + self.targets.capacity()) * 4
-    }
 }
 
 /// Turns counts into where each row begins; answers the sum. The last element must be 0.

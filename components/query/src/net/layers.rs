@@ -230,14 +230,18 @@ impl Layers {
                 LayerNode::Without(a, b) => &[*a, *b],
             };
             if let Some(child) = children.iter().find(|child| **child as usize >= number) {
-                return malformed(format!("node {number} of the set of layers has the child {child}, which is not before it"));
+                return malformed(format!(
+                    "node {number} of the set of layers has the child {child}, which is not before it"
+                ));
             }
             compiled.push(match node {
                 LayerNode::Layer(name) => Node::Layers(self.with_inherited(self.find(name)?, at)),
                 LayerNode::All(children) => Node::All(children.clone()),
                 LayerNode::Any(children) => Node::Any(children.clone()),
                 LayerNode::AtLeast(0, _) => {
-                    return malformed(format!("node {number} of the set of layers asks for at least 0 of its children"));
+                    return malformed(format!(
+                        "node {number} of the set of layers asks for at least 0 of its children"
+                    ));
                 }
                 LayerNode::AtLeast(count, children) => Node::AtLeast(*count, children.clone()),
                 LayerNode::Without(a, b) => Node::Without(*a, *b),
@@ -512,8 +516,7 @@ fn circle(layers: &[Layer], numbers: &Symbols) -> Option<Vec<String>> {
                 continue;
             }
             if let Some(begin) = walk.iter().position(|&layer| layer == from) {
-                let mut names: Vec<String> =
-                    walk.drain(begin..).map(|layer| numbers.name(layer).to_owned()).collect();
+                let mut names: Vec<String> = walk.drain(begin..).map(|layer| numbers.name(layer).to_owned()).collect();
                 let least = (0..names.len()).min_by_key(|&at| names.get(at)).unwrap_or(0);
                 names.rotate_left(least);
                 return Some(names);

@@ -245,6 +245,11 @@ impl Names {
         &self.order
     }
 
+    /// Where a node is in [`Names::order`].
+    pub(crate) fn rank(&self, node: u32) -> u32 {
+        self.ranks.get(node as usize).copied().unwrap_or(NONE)
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.text.capacity()
             + self.spans.capacity() * 8

@@ -320,7 +320,8 @@ impl Store {
 
     /// Members that are not there, and how many links name each.
     pub(crate) fn dangling(&self) -> Vec<(u32, u32)> {
-        let nodes = (0..self.names.len() as u32).filter(|&node| !self.incident(node).is_empty() && !self.is_there(node));
+        let nodes =
+            (0..self.names.len() as u32).filter(|&node| !self.incident(node).is_empty() && !self.is_there(node));
         let count = |node| {
             let mut entries: Vec<u32> =
                 self.incident(node).iter().filter_map(|&slot| self.slot(slot)).map(|slot| slot.entry).collect();
@@ -336,7 +337,8 @@ impl Store {
     /// Links in each layer, inherited ones too; a link that several records state counts once.
     pub(crate) fn links_by_layer(&self) -> Vec<u32> {
         let heirs = self.layers.heirs();
-        let with: Vec<Vec<u32>> = (0..self.layers.set_count()).map(|set| self.layers.layers_with(set, &heirs)).collect();
+        let with: Vec<Vec<u32>> =
+            (0..self.layers.set_count()).map(|set| self.layers.layers_with(set, &heirs)).collect();
         let mut counts = vec![0; heirs.len()];
         let mut count = |layers: &[u32]| {
             for &layer in layers {
@@ -436,7 +438,9 @@ fn check(source: &Source) -> Result<(), GraphError> {
                 Name::Link(id) => parse_id(id).is_some(),
             };
             if !is_target || role.len() > NAME_BYTES_MAX {
-                return malformed("a member is a key of 1 to 512 bytes or the id of a link, its role at most 512 bytes");
+                return malformed(
+                    "a member is a key of 1 to 512 bytes or the id of a link, its role at most 512 bytes",
+                );
             }
         }
     }

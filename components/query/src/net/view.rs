@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::arcs::{self, Arc};
 use super::compiled::Compiled;
 use super::filter::Filter;
+use super::hierarchy::Hierarchy;
 use super::store::Store;
 use super::types::{Direction, Expansion, GraphError, Selection};
 
@@ -17,6 +18,7 @@ pub struct View {
     revision: u64,
     /// Its arcs laid out, as of that change.
     compiled: Option<Rc<Compiled>>,
+    hierarchy: Option<Rc<Hierarchy>>,
     /// Arcs that were looked at one by one since then.
     walked: usize,
 }
@@ -25,7 +27,7 @@ impl View {
     pub(crate) fn new(store: &Store, selection: Selection) -> Result<View, GraphError> {
         let filter = Filter::new(store, &selection)?;
         // Nothing is seen yet: the links of star expansion have no nodes.
-        Ok(View { filter, selection, revision: 0, compiled: None, walked: 0 })
+        Ok(View { filter, selection, revision: 0, compiled: None, hierarchy: None, walked: 0 })
     }
 
     /// Lets it see every change up to now.
@@ -41,12 +43,8 @@ impl View {
                 store.names.add_link_node(entry);
             }
         }
-        (self.revision, self.compiled, self.walked) = (store.revision, None, 0);
-    }
-
-    /// How it walks.
-    pub(crate) fn way(&self) -> (Expansion, Direction) {
-        (self.selection.expansion, self.selection.direction)
+        (self.revision, self.walked) = (store.revision, 0);
+        (self.compiled, self.hierarchy) = (None, None);
     }
 
     /// Calls `act` with every arc from a node, along the view's direction or the other way.
@@ -70,6 +68,25 @@ impl View {
         let compiled = Rc::new(Compiled::new(store, &self.filter, self.selection.expansion));
         self.compiled = Some(Rc::clone(&compiled));
         compiled
+    }
+
+    /// The nodes one step away along a direction, maybe some of them twice, in no order that means anything.
+    pub(crate) fn step(&self, store: &Store, direction: Direction, node: u32, out: &mut Vec<u32>) {
+        match &self.compiled {
+            Some(compiled) => compiled.neighbours(node, direction, out),
+            None => self.each_arc(store, direction, node, |arc| out.push(arc.to)),
+        }
+    }
+
+    /// Children and parents, as of now.
+    pub(crate) fn hierarchy(&mut self, store: &mut Store) -> Rc<Hierarchy> {
+        self.refresh(store);
+        if let Some(hierarchy) = &self.hierarchy {
+            return Rc::clone(hierarchy);
+        }
+        let hierarchy = Rc::new(Hierarchy::new(store, &self.filter, &self.selection));
+        self.hierarchy = Some(Rc::clone(&hierarchy));
+        hierarchy
     }
 
     /// The nodes one step away, ascending by number, behind those that `out` holds.
