@@ -25,6 +25,7 @@ pub mod models;
 pub mod moves;
 pub mod node;
 mod outbound;
+pub mod output;
 pub mod peer;
 pub mod problem;
 pub mod reembed;

@@ -83,7 +83,7 @@ pub(super) struct SetArguments {
     until: Option<String>,
     /// Whatever else is to be said, a JSON object. Of a spatial layer {"area": [west, south, east, north]}.
     #[arg(long, value_name = "JSON")]
-    data: Option<String>,
+    fields: Option<String>,
 }
 
 /// Which records.
@@ -135,7 +135,13 @@ fn path(globals: &Globals) -> String {
 }
 
 fn path_of(globals: &Globals, name: &str) -> String {
-    format!("{}/{}", path(globals), segment(name))
+    // At these two names the API has questions; written so, they are layers.
+    let name = match name {
+        "query" => "%71uery".to_owned(),
+        "overlaps" => "%6Fverlaps".to_owned(),
+        other => segment(other),
+    };
+    format!("{}/{name}", path(globals))
 }
 
 fn list(globals: &Globals) -> anyhow::Result<()> {
@@ -198,9 +204,9 @@ fn set(globals: &Globals, arguments: &SetArguments) -> anyhow::Result<()> {
         }
     }
     layer.insert("valid".to_owned(), Value::Object(valid));
-    if let Some(data) = &arguments.data {
+    if let Some(data) = &arguments.fields {
         let data: Map<String, Value> =
-            serde_json::from_str(data).map_err(|error| Misuse(format!("--data is not a JSON object: {error}")))?;
+            serde_json::from_str(data).map_err(|error| Misuse(format!("--fields is not a JSON object: {error}")))?;
         layer.insert("data".to_owned(), Value::Object(data));
     }
     let answer = client.call("PUT", &path, Some(&Value::Object(layer)))?;

@@ -16,6 +16,7 @@ use super::{Globals, Misuse, StandardOutput, note, print_json, print_line};
 use crate::body::{LayerBody, RecordBody};
 use crate::input::graph::{self, Columns, GraphFormat};
 use crate::input::{self, Found, Place, cwe};
+use crate::output::{hif, ntriples};
 
 const FORMAT: &str = "skerry-export/1";
 
@@ -86,6 +87,19 @@ pub(super) struct ExportArguments {
     /// The file; standard output when absent or `-`.
     #[arg(short, long)]
     output: Option<PathBuf>,
+    /// What to write.
+    #[arg(long, value_enum, default_value_t = ExportFormat::Skerry)]
+    format: ExportFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum ExportFormat {
+    /// Everything, for `skerry import`.
+    Skerry,
+    /// Records as nodes and links as edges of a hypergraph: Hypergraph Interchange Format, JSON.
+    Hif,
+    /// Data and links of two records as RDF.
+    Ntriples,
 }
 
 /// With whom to sync.
@@ -215,14 +229,14 @@ fn parse_export(text: &str) -> anyhow::Result<(Vec<RecordBody>, Vec<LayerBody>, 
 pub(super) fn export(globals: &Globals, arguments: &ExportArguments) -> anyhow::Result<()> {
     let client = globals.client()?;
     let Some(path) = arguments.output.as_ref().filter(|path| *path != Path::new("-")) else {
-        write_export(globals, &client, &mut BufWriter::new(StandardOutput))?;
+        write(globals, &client, arguments.format, &mut BufWriter::new(StandardOutput))?;
         return Ok(());
     };
     // Beside the file, then renamed: an export that is cut off leaves no file that looks whole.
     let temporary = path.with_extension(format!("partial-{}", std::process::id()));
     let file = std::fs::File::create(&temporary).with_context(|| format!("write {}", temporary.display()))?;
     let mut out = BufWriter::new(file);
-    let count = write_export(globals, &client, &mut out)?;
+    let count = write(globals, &client, arguments.format, &mut out)?;
     out.into_inner().context("write the export")?.sync_all().context("write the export")?;
     std::fs::rename(&temporary, path).with_context(|| format!("write {}", path.display()))?;
     if globals.json {
@@ -230,6 +244,42 @@ pub(super) fn export(globals: &Globals, arguments: &ExportArguments) -> anyhow::
     }
     print_line(format_args!("exported {count} records of {} to {}", globals.project, path.display()))?;
     Ok(())
+}
+
+fn write(globals: &Globals, client: &Client, format: ExportFormat, out: &mut impl Write) -> anyhow::Result<u64> {
+    if format == ExportFormat::Skerry {
+        return write_export(globals, client, out);
+    }
+    let base = format!("/api/v1/projects/{}", segment(&globals.project));
+    let mut records: Vec<RecordBody> = Vec::new();
+    each_record(client, &base, &mut |record| {
+        records.push(serde_json::from_value(record.clone()).context("read a record")?);
+        Ok(())
+    })?;
+    if format == ExportFormat::Hif {
+        serde_json::to_writer_pretty(&mut *out, &hif::document(&records)).context("write the export")?;
+        writeln!(out).context("write the export")?;
+    } else {
+        let left_out = ntriples::write(&records, &mut *out).context("write the export")?;
+        if left_out > 0 {
+            note(format_args!("left out {left_out} links that are not between two records"));
+        }
+    }
+    out.flush().context("write the export")?;
+    Ok(records.len() as u64)
+}
+
+/// Gives every record of a project, page by page.
+fn each_record(client: &Client, base: &str, take: &mut dyn FnMut(&Value) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    let mut after = String::new();
+    loop {
+        let page = client.call("GET", &format!("{base}/records?limit=500{after}"), None)?;
+        page["records"].as_array().into_iter().flatten().try_for_each(&mut *take)?;
+        match page["next"].as_str() {
+            Some(next) => after = format!("&after={}", segment(next).replace('&', "%26").replace('+', "%2B")),
+            None => return Ok(()),
+        }
+    }
 }
 
 fn write_export(globals: &Globals, client: &Client, out: &mut impl Write) -> anyhow::Result<u64> {
@@ -246,21 +296,12 @@ fn write_export(globals: &Globals, client: &Client, out: &mut impl Write) -> any
     line(&json!({ "format": FORMAT, "project": project["name"], "version": project["version"],
         "description": project["description"], "layers": layers["layers"] }))?;
     let bar = progress_bar(total, "exporting");
-    let (mut after, mut count) = (None::<String>, 0);
-    loop {
-        let query =
-            after.as_deref().map(|key| format!("&after={}", segment(key).replace('&', "%26").replace('+', "%2B")));
-        let page = client.call("GET", &format!("{base}/records?limit=500{}", query.unwrap_or_default()), None)?;
-        for record in page["records"].as_array().into_iter().flatten() {
-            line(record)?;
-            count += 1;
-        }
+    let mut count = 0;
+    each_record(client, &base, &mut |record| {
+        count += 1;
         bar.set_position(count);
-        match page["next"].as_str() {
-            Some(next) => after = Some(next.to_owned()),
-            None => break,
-        }
-    }
+        line(record)
+    })?;
     bar.finish_and_clear();
     let trailer = json!({ "records": count, "sha256": hex::encode(digest.finalize()) });
     writeln!(out, "{trailer}").context("write the export")?;
