@@ -121,6 +121,8 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(graphql::schema))
         .routes(routes!(sparql::get, sparql::post))
         .routes(routes!(layers::list, layers::declare))
+        .routes(routes!(layers::query))
+        .routes(routes!(layers::overlaps))
         .routes(routes!(layers::get, layers::put, layers::delete))
         .routes(routes!(layers::add))
         .routes(routes!(layers::remove))

@@ -7,6 +7,7 @@ mod embed;
 mod erase;
 mod expression;
 mod hub;
+mod layer;
 mod models;
 mod publish;
 mod search;
@@ -167,6 +168,9 @@ enum Command {
     /// was embedded by it before is not embedded again: an interrupted run goes on where it was.
     #[command(after_help = REEMBED_EXAMPLES)]
     Reembed(models::ReembedArguments),
+    /// Layers: declare, list, fill and combine them.
+    #[command(subcommand)]
+    Layer(layer::LayerCommand),
     /// Print a record as JSON.
     Get {
         /// Its key.
@@ -297,6 +301,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Models => models::models(&globals),
         Command::Create(create) => models::create(&globals, &create),
         Command::Reembed(reembed) => models::reembed(&globals, &reembed),
+        Command::Layer(command) => layer::layer(&globals, &command),
         Command::Get { key } => show::get(&globals, &key),
         Command::Delete { keys } => show::delete(&globals, &keys),
         Command::Erase(arguments) => erase::erase(&globals, &arguments),

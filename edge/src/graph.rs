@@ -58,7 +58,8 @@ struct State {
     instance: GraphInstance,
     /// Position in the change feed.
     sequence: u64,
-    layers: Vec<Layer>,
+    /// Which declarations it has; none before the first.
+    declared: Option<u64>,
 }
 
 impl ProjectGraph {
@@ -115,7 +116,7 @@ impl ProjectGraph {
 
     fn empty(&self) -> Result<State, CallError> {
         let Sources { engine, query, .. } = self.sources.as_ref();
-        Ok(State { instance: GraphInstance::new(engine, query, LIMITS)?, sequence: 0, layers: Vec::new() })
+        Ok(State { instance: GraphInstance::new(engine, query, LIMITS)?, sequence: 0, declared: None })
     }
 
     /// Answers whether there was something to read.
@@ -139,13 +140,17 @@ impl ProjectGraph {
         }
     }
 
-    /// Declares the project's layers if they are others than before.
+    /// Declares the project's layers if they are others than before. Where two replicas closed a circle, its steps do not count.
     fn define_layers(&self, state: &mut State) -> Result<(), ProjectGraphError> {
-        let layers: Vec<Layer> = Vec::new();
-        if state.layers != layers {
-            state.instance.define_layers(&layers)?;
-            state.layers = layers;
+        let replica = &self.sources.replica;
+        let version = replica.declarations_version(&self.project)?;
+        if state.declared == Some(version) {
+            return Ok(());
         }
+        let declared = skerry_sync::without_circles(replica.layers(&self.project)?);
+        let layers: Vec<Layer> = declared.into_iter().map(layer).collect();
+        state.instance.define_layers(&layers)?;
+        state.declared = Some(version);
         Ok(())
     }
 }
@@ -197,6 +202,15 @@ impl From<GraphError> for Problem {
             GraphError::Call(error) => error.into(),
             other => Problem::new(Kind::InvalidQuery, other.to_string()),
         }
+    }
+}
+
+fn layer(layer: skerry_sync::Layer) -> Layer {
+    Layer {
+        name: layer.name,
+        weight: layer.weight,
+        inherits: layer.inherits.into_iter().collect(),
+        valid: Interval { since: layer.valid.since, until: layer.valid.until },
     }
 }
 

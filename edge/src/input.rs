@@ -5,6 +5,7 @@
 mod check;
 pub mod cwe;
 mod front_matter;
+pub mod graph;
 mod json;
 mod markdown;
 mod source;

@@ -27,6 +27,7 @@ pub mod moves;
 pub mod node;
 mod outbound;
 pub mod pattern;
+pub mod output;
 pub mod peer;
 pub mod problem;
 pub mod reembed;

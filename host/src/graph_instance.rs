@@ -96,10 +96,7 @@ impl GraphInstance {
         self.sandbox.is_poisoned()
     }
 
-    fn call<T>(
-        &mut self,
-        call: impl FnOnce(&Guest, &mut Store<Guard>) -> wasmtime::Result<T>,
-    ) -> Result<T, CallError> {
+    fn call<T>(&mut self, call: impl FnOnce(&Guest, &mut Store<Guard>) -> wasmtime::Result<T>) -> Result<T, CallError> {
         let GraphInstance { sandbox, world } = self;
         let deadline = sandbox.limits().deadline;
         sandbox.call(deadline, |store| call(world.skerry_query_graph(), store))

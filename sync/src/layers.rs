@@ -17,7 +17,7 @@ use crate::materialise;
 use crate::record::{self, Interval, NameError, is_layer_name};
 use crate::view::View;
 
-pub use circle::circles;
+pub use circle::{circles, without_circles};
 
 /// Declared layers of a project at most.
 pub const LAYERS_DECLARED_MAX: usize = 10_000;

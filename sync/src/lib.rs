@@ -53,7 +53,7 @@ pub mod wire;
 pub use error::{ExchangeError, OpenError, ReadError, StoreError, WriteError};
 pub use layers::{
     AREA, INHERITS_MAX, LAYER_DATA_BYTES_MAX, LAYER_DESCRIPTION_BYTES_MAX, LAYERS_DECLARED_MAX, Layer, LayerError,
-    LayerKind, circles,
+    LayerKind, circles, without_circles,
 };
 pub use record::{
     Interval, Link, Member, NAME_BYTES_MAX, NameError, PARENT, ProjectName, Record, RecordError, RecordKey, Target,

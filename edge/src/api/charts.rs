@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
 use serde_json::Value;
 
 use super::{blocking, project_name};
-use crate::body::Charts;
+use crate::body::{ChartDeleted, ChartSaved, Charts};
 use crate::clock;
 use crate::extract::{JsonBody, PathParameters};
 use crate::node::Node;
@@ -42,16 +41,16 @@ pub(super) async fn get(
 /// Saves a chart: any JSON of at most 64 KiB. Of two replicas that save one name at the same time, one wins everywhere.
 #[utoipa::path(put, path = "/projects/{project}/charts/{name}", tag = "layers",
     params(("project" = String, Path), ("name" = String, Path)), request_body = Object, responses(
-    (status = 204, description = "Saved"), (status = 404, description = "urn:skerry:problem:unknown-project"),
+    (status = 200, body = ChartSaved), (status = 404, description = "urn:skerry:problem:unknown-project"),
     (status = 422, description = "urn:skerry:problem:invalid-body")))]
 pub(super) async fn put(
     State(node): State<Arc<Node>>,
     PathParameters((project, name)): PathParameters<(String, String)>,
     JsonBody(chart): JsonBody<Value>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<ChartSaved>, Problem> {
     blocking(move || {
-        node.replica().put_chart(&project_name(&project)?, &name, &chart, clock::now())?;
-        Ok(StatusCode::NO_CONTENT)
+        let changed = node.replica().put_chart(&project_name(&project)?, &name, &chart, clock::now())?;
+        Ok(Json(ChartSaved { changed }))
     })
     .await
 }
@@ -59,15 +58,15 @@ pub(super) async fn put(
 /// Deletes a saved chart.
 #[utoipa::path(delete, path = "/projects/{project}/charts/{name}", tag = "layers",
     params(("project" = String, Path), ("name" = String, Path)), responses(
-    (status = 204, description = "Deleted"),
+    (status = 200, body = ChartDeleted),
     (status = 404, description = "urn:skerry:problem:unknown-chart or unknown-project")))]
 pub(super) async fn delete(
     State(node): State<Arc<Node>>,
     PathParameters((project, name)): PathParameters<(String, String)>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Json<ChartDeleted>, Problem> {
     blocking(move || {
         let deleted = node.replica().delete_chart(&project_name(&project)?, &name, clock::now())?;
-        if deleted { Ok(StatusCode::NO_CONTENT) } else { Err(unknown(&name)) }
+        if deleted { Ok(Json(ChartDeleted { deleted })) } else { Err(unknown(&name)) }
     })
     .await
 }

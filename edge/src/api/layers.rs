@@ -6,10 +6,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
+use skerry_host::GraphInstance;
+use skerry_host::types::graph::{Name, Overlap};
 use skerry_sync::{Layer, Link, ProjectName, Record, RecordKey, circles};
 
 use super::{BATCH_MAX, blocking, project_name};
-use crate::body::{LayerBody, LayerDeleted, LayerMembers, LayerMembersBody, Layers, LayersBody, LayersDeclared};
+use crate::body::{
+    LayerBody, LayerCount, LayerDeleted, LayerMembers, LayerMembersBody, LayerOverlap, LayerOverlaps, LayerQueryBody,
+    LayerRecords, Layers, LayersBody, LayersDeclared,
+};
 use crate::clock;
 use crate::extract::{JsonBody, PathParameters, QueryParameters};
 use crate::node::Node;
@@ -21,20 +26,99 @@ const SCAN_MAX: usize = 10_000;
 /// Records that are changed at once.
 const UPDATE_MAX: usize = 1_000;
 
+/// Records of a set on one page at most.
+const RECORDS_MAX: u32 = 10_000;
+
 /// Unknown keys that are named.
 const UNKNOWN_MAX: usize = 100;
 
-/// The layers that the project declares.
-#[utoipa::path(get, path = "/projects/{project}/layers", tag = "layers", params(("project" = String, Path)), responses(
+/// What to say about the layers.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Listing {
+    #[serde(default)]
+    counts: bool,
+}
+
+/// The layers of the project: those that it declares, and with `counts` what is in each, also in those that records and links
+/// only name.
+#[utoipa::path(get, path = "/projects/{project}/layers", tag = "layers", params(("project" = String, Path),
+        ("counts" = Option<bool>, Query, description = "Count what is in each layer")), responses(
     (status = 200, body = Layers), (status = 404, description = "urn:skerry:problem:unknown-project")))]
 pub(super) async fn list(
     State(node): State<Arc<Node>>,
     PathParameters(project): PathParameters<String>,
+    QueryParameters(listing): QueryParameters<Listing>,
 ) -> Result<Json<Layers>, Problem> {
     blocking(move || {
-        let layers = node.replica().layers(&project_name(&project)?)?;
+        let project = project_name(&project)?;
+        let layers = node.replica().layers(&project)?;
         let circles = circles(&layers);
-        Ok(Json(Layers { layers: layers.into_iter().map(LayerBody::from).collect(), circles }))
+        let sizes = |graph: &mut GraphInstance| graph.layer_sizes().map_err(Problem::from);
+        let sizes = listing.counts.then(|| node.graph(&project).with(sizes)).transpose()?;
+        let count = |(name, records, links)| LayerCount { name, records, links };
+        let counts = sizes.map(|sizes| sizes.into_iter().map(count).collect());
+        Ok(Json(Layers { layers: layers.into_iter().map(LayerBody::from).collect(), counts, circles }))
+    })
+    .await
+}
+
+/// The records that are in a set of layers: in all, in any, in at least so many of them, in one and not in another.
+#[utoipa::path(post, path = "/projects/{project}/layers/query", tag = "layers", params(("project" = String, Path)),
+    request_body = LayerQueryBody, responses(
+    (status = 200, body = LayerRecords), (status = 400, description = "urn:skerry:problem:invalid-query"),
+    (status = 404, description = "urn:skerry:problem:unknown-project"),
+    (status = 422, description = "urn:skerry:problem:invalid-body")))]
+pub(super) async fn query(
+    State(node): State<Arc<Node>>,
+    PathParameters(project): PathParameters<String>,
+    JsonBody(body): JsonBody<LayerQueryBody>,
+) -> Result<Json<LayerRecords>, Problem> {
+    let limit = body.limit.unwrap_or(100);
+    if !(1..=RECORDS_MAX).contains(&limit) {
+        return Err(Problem::new(Kind::InvalidBody, format!("`limit` is {limit}; it goes from 1 to {RECORDS_MAX}.")));
+    }
+    blocking(move || {
+        let (set, at) = (body.set.nodes(), body.at.map(|at| at.0));
+        let project = project_name(&project)?;
+        node.graph(&project).with(|graph| {
+            let count = graph.layer_count(&set, at)?;
+            let nodes = graph.layer_records(&set, at, body.offset, limit)?;
+            let names = graph.names(&nodes)?.into_iter().map(|name| match name {
+                Name::Key(key) => key,
+                Name::Link(id) => id,
+            });
+            Ok(Json(LayerRecords { records: names.collect(), count }))
+        })
+    })
+    .await
+}
+
+/// A set of layers against every layer: how many records they share.
+#[utoipa::path(post, path = "/projects/{project}/layers/overlaps", tag = "layers", params(("project" = String, Path)),
+    request_body = LayerQueryBody, responses(
+    (status = 200, body = LayerOverlaps), (status = 400, description = "urn:skerry:problem:invalid-query"),
+    (status = 404, description = "urn:skerry:problem:unknown-project"),
+    (status = 422, description = "urn:skerry:problem:invalid-body")))]
+pub(super) async fn overlaps(
+    State(node): State<Arc<Node>>,
+    PathParameters(project): PathParameters<String>,
+    JsonBody(body): JsonBody<LayerQueryBody>,
+) -> Result<Json<LayerOverlaps>, Problem> {
+    blocking(move || {
+        let (set, at) = (body.set.nodes(), body.at.map(|at| at.0));
+        let project = project_name(&project)?;
+        let (count, found) = node.graph(&project).with(|graph| -> Result<_, Problem> {
+            Ok((graph.layer_count(&set, at)?, graph.layer_overlaps(&set, at)?))
+        })?;
+        let shared = found.into_iter().filter(|overlap| overlap.both > 0);
+        let overlap = |Overlap { layer, both, either }| {
+            let jaccard = f64::from(both) / f64::from(either.max(1));
+            LayerOverlap { layer, both, either, jaccard }
+        };
+        let mut overlaps: Vec<LayerOverlap> = shared.map(overlap).collect();
+        overlaps.sort_by(|one, other| other.jaccard.total_cmp(&one.jaccard).then_with(|| one.layer.cmp(&other.layer)));
+        Ok(Json(LayerOverlaps { count, overlaps }))
     })
     .await
 }

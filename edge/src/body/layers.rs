@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use skerry_host::types::graph::LayerNode;
 use skerry_sync::{Layer, LayerKind};
 use utoipa::ToSchema;
 
-use super::{IntervalBody, is_one, one};
+use super::{IntervalBody, Moment, is_one, one};
 
 /// What a project declares about a layer. Everything but the name may be left out; replicas that change different members at
 /// the same time both keep their change.
@@ -95,15 +96,77 @@ impl From<LayerBody> for Layer {
     }
 }
 
-/// The layers that a project declares. Records and links may be in others.
+/// The layers of a project.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Layers {
-    /// In the order of their names.
+    /// Those that are declared, in the order of their names.
     pub layers: Vec<LayerBody>,
-    /// Layers that inherit from one another: two replicas each declared half of a circle. What is in one of a circle is in all
-    /// of it. Declare one of them without what closes it.
+    /// What is in each layer, declared or only named by records and links; where `counts` was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Vec<LayerCount>>,
+    /// Layers that inherit from one another: two replicas each declared half of a circle. Its steps do not count until one of
+    /// the layers is declared without what closes it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub circles: Vec<Vec<String>>,
+}
+
+/// What is in a layer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayerCount {
+    /// Its name.
+    pub name: String,
+    /// Records, also by inheritance.
+    pub records: u32,
+    /// Links, also by inheritance.
+    pub links: u32,
+}
+
+/// A question about a set of layers.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LayerQueryBody {
+    /// The set.
+    pub set: LayerSetBody,
+    /// Layers that hold at this time (RFC 3339); those of any time when absent.
+    #[serde(default)]
+    pub at: Option<Moment>,
+    /// Records on the page at most, 1 to 10,000; 100 when absent.
+    #[serde(default)]
+    pub limit: Option<u32>,
+    /// Records to leave out before the first.
+    #[serde(default)]
+    pub offset: u32,
+}
+
+/// The records in a set of layers.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayerRecords {
+    /// Their keys, in order.
+    pub records: Vec<String>,
+    /// How many there are, on all pages.
+    pub count: u32,
+}
+
+/// A set of layers against every layer.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayerOverlaps {
+    /// Records in the set.
+    pub count: u32,
+    /// The layers that share a record with it, the most similar first, then by name.
+    pub overlaps: Vec<LayerOverlap>,
+}
+
+/// What a layer has in common with a set.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct LayerOverlap {
+    /// The layer.
+    pub layer: String,
+    /// Records that are in both.
+    pub both: u32,
+    /// Records that are in either.
+    pub either: u32,
+    /// The first divided by the second (Jaccard 1901), 0 to 1.
+    pub jaccard: f64,
 }
 
 /// Layers to declare.
@@ -172,6 +235,20 @@ pub const SET_NODES_MAX: usize = 256;
 /// Levels of an expression at most.
 pub const SET_DEPTH_MAX: usize = 32;
 
+/// What saving a chart did. It is on disk.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChartSaved {
+    /// It is different from before.
+    pub changed: bool,
+}
+
+/// What deleting a chart did.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ChartDeleted {
+    /// It was there, and is gone.
+    pub deleted: bool,
+}
+
 /// What is in a layer, or in a combination of layers: `"web"`, `{"all": ["web", "2024"]}`, `{"any": [..]}`,
 /// `{"at_least": {"n": 2, "of": [..]}}` or `{"without": ["web", "old"]}`. The parts are such sets themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
@@ -221,6 +298,45 @@ impl LayerSetBody {
         let mut nodes = 0;
         read(value, SET_DEPTH_MAX, &mut nodes)
     }
+
+    /// The set as the graph takes it: children before their parent, the root last.
+    pub fn nodes(&self) -> Vec<LayerNode> {
+        let mut nodes = Vec::new();
+        self.flatten(&mut nodes);
+        nodes
+    }
+
+    /// Adds the set to a list; answers its position.
+    fn flatten(&self, nodes: &mut Vec<LayerNode>) -> u32 {
+        let all = |sets: &[LayerSetBody], nodes: &mut Vec<LayerNode>| -> Vec<u32> {
+            sets.iter().map(|set| set.flatten(nodes)).collect()
+        };
+        let node = match self {
+            LayerSetBody::Layer(name) => LayerNode::Layer(name.clone()),
+            LayerSetBody::Of(LayerOperationBody::All(sets)) => LayerNode::All(all(sets, nodes)),
+            LayerSetBody::Of(LayerOperationBody::Any(sets)) => LayerNode::Any(all(sets, nodes)),
+            LayerSetBody::Of(LayerOperationBody::AtLeast { n, of }) => LayerNode::AtLeast((*n, all(of, nodes))),
+            LayerSetBody::Of(LayerOperationBody::Without(sets)) => {
+                let positions = all(sets, nodes);
+                let (first, others) = positions.split_first().map_or((0, &[][..]), |(first, others)| (*first, others));
+                let others = match others {
+                    [other] => *other,
+                    several => {
+                        nodes.push(LayerNode::Any(several.to_vec()));
+                        position(nodes)
+                    }
+                };
+                LayerNode::Without((first, others))
+            }
+        };
+        nodes.push(node);
+        position(nodes)
+    }
+}
+
+/// Of the last node. There are at most [`SET_NODES_MAX`] and a few.
+fn position(nodes: &[LayerNode]) -> u32 {
+    u32::try_from(nodes.len().saturating_sub(1)).unwrap_or(u32::MAX)
 }
 
 fn read(value: &Value, levels: usize, nodes: &mut usize) -> Result<LayerSetBody, String> {

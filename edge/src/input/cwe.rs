@@ -10,7 +10,7 @@ use anyhow::Context;
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value, json};
 
-use crate::body::{LinkBody, RecordBody};
+use crate::body::{IntervalBody, LayerBody, LayerKindBody, LinkBody, RecordBody};
 use views::Views;
 
 /// The catalogue.
@@ -18,6 +18,8 @@ use views::Views;
 pub struct Catalogue {
     /// One record a weakness.
     pub records: Vec<RecordBody>,
+    /// The catalogue's views.
+    pub layers: Vec<LayerBody>,
     /// Version, date and terms of use, which every copy must carry.
     pub notice: String,
 }
@@ -55,7 +57,12 @@ pub fn parse(xml: &str, terms: &str) -> anyhow::Result<Catalogue> {
     let views = Views::of(root);
     let records =
         children(weaknesses, "Weakness").map(|node| weakness(node, &source, &views)).collect::<anyhow::Result<_>>()?;
-    Ok(Catalogue { records, notice: format!("CWE {version} ({date}), Common Weakness Enumeration.\n\n{terms}") })
+    let layers = declared(root);
+    Ok(Catalogue {
+        records,
+        layers,
+        notice: format!("CWE {version} ({date}), Common Weakness Enumeration.\n\n{terms}"),
+    })
 }
 
 fn child<'a>(node: Node<'a, 'a>, name: &str) -> Option<Node<'a, 'a>> {
@@ -123,6 +130,31 @@ fn relations(node: Node<'_, '_>, key: &str) -> Vec<LinkBody> {
         LinkBody { layers, ..LinkBody::of(&kind, &[(own, key), (others, &format!("CWE-{id}"))]) }
     };
     views.into_iter().map(link).collect()
+}
+
+/// The catalogue's views as layers.
+fn declared(root: Node<'_, '_>) -> Vec<LayerBody> {
+    let views = child(root, "Views").into_iter().flat_map(|list| children(list, "View"));
+    let declared = |view: Node<'_, '_>| {
+        let objective = child(view, "Objective").map(plain_text).unwrap_or_default();
+        let name = view.attribute("Name").unwrap_or_default();
+        let description =
+            [name, &objective].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n\n");
+        let mut data = Map::new();
+        for (field, attribute) in [("type", "Type"), ("status", "Status")] {
+            data.extend(view.attribute(attribute).map(|value| (field.to_owned(), json!(value))));
+        }
+        Some(LayerBody {
+            name: layer(view.attribute("ID")?),
+            kind: Some(LayerKindBody::Domain),
+            description,
+            weight: 1.0,
+            inherits: BTreeSet::new(),
+            valid: IntervalBody::default(),
+            data,
+        })
+    };
+    views.filter_map(declared).collect()
 }
 
 /// The layer of a view.
@@ -195,7 +227,7 @@ mod tests {
       </Categories>
       <Views>
         <View ID="1000" Type="Graph"><Members><Has_Member CWE_ID="74" View_ID="1000"/></Members></View>
-        <View ID="699" Type="Graph"><Members><Has_Member CWE_ID="137" View_ID="699"/></Members></View>
+        <View ID="699" Name="Software Development" Type="Graph"><Objective>What  developers meet.</Objective><Members><Has_Member CWE_ID="137" View_ID="699"/></Members></View>
         <View ID="884" Type="Explicit"><Members><Has_Member CWE_ID="74" View_ID="884"/></Members></View>
         <View ID="1425" Type="Graph"><Members><Has_Member CWE_ID="79" View_ID="1425"/></Members></View>
         <View ID="658" Type="Implicit"><Filter>/Weakness_Catalog/Weaknesses/Weakness</Filter></View>
@@ -228,6 +260,11 @@ mod tests {
         assert_eq!(layers(0), ["view:1000", "view:1003", "view:1425", "view:699"]);
         assert_eq!(layers(1), ["view:1000", "view:884"]);
         assert_eq!(layers(2), [""; 0], "what was withdrawn is in no view");
+        let declared: Vec<(&str, &str)> =
+            catalogue.layers.iter().map(|layer| (layer.name.as_str(), layer.description.as_str())).collect();
+        assert_eq!(declared.len(), 5);
+        assert_eq!(declared[1], ("view:699", "Software Development\n\nWhat developers meet."));
+        assert_eq!(catalogue.layers[1].data["type"], "Graph");
     }
 
     /// Another XML file is not a catalogue.

@@ -12,6 +12,7 @@ mod embed_cli;
 mod endpoint;
 mod erasure;
 mod hub;
+mod layers;
 mod models;
 mod process;
 mod reembed;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Layer;
 
 /// The circles of inheritance among layers: for each the names of the layers that inherit, over any number of steps, from one
-/// another, in order. What is in one layer of a circle is in all of them.
+/// another, in order.
 ///
 /// They are the strongly connected components with more than one layer (Kosaraju's algorithm, Sharir 1981), found without
 /// recursion.
@@ -39,6 +39,24 @@ pub fn circles<'a>(layers: impl IntoIterator<Item = &'a Layer>) -> Vec<Vec<Strin
     }
     found.sort_unstable();
     found
+}
+
+/// The layers without the steps that make circles: layers of one circle do not inherit from one another until somebody opens
+/// it. So what is in which layer does not depend on which step is taken to close the circle, and no reader loops.
+#[must_use]
+pub fn without_circles(layers: Vec<Layer>) -> Vec<Layer> {
+    let circles = circles(&layers);
+    let of: BTreeMap<&str, usize> = circles
+        .iter()
+        .enumerate()
+        .flat_map(|(index, circle)| circle.iter().map(move |name| (name.as_str(), index)))
+        .collect();
+    let opened = |mut layer: Layer| {
+        let own = of.get(layer.name.as_str());
+        layer.inherits.retain(|parent| own.is_none() || own != of.get(parent.as_str()));
+        layer
+    };
+    layers.into_iter().map(opened).collect()
 }
 
 /// Adds what can be reached from `start` and was not seen yet, each behind everything reached from it.
@@ -87,6 +105,17 @@ mod tests {
         let found =
             circles(&layers(&[("a", "b"), ("b", "a"), ("b", "c"), ("x", "y"), ("y", "z"), ("z", "x"), ("z", "a")]));
         assert_eq!(found, [vec!["a", "b"], vec!["x", "y", "z"]]);
+        let open = without_circles(layers(&[("a", "b"), ("b", "a"), ("b", "c"), ("z", "a")]));
+        assert_eq!(
+            open,
+            layers(&[("a", "x"), ("b", "c"), ("z", "a")])
+                .into_iter()
+                .map(|mut layer| {
+                    layer.inherits.remove("x");
+                    layer
+                })
+                .collect::<Vec<_>>()
+        );
         let chain: Vec<(String, String)> = (0..9_999).map(|n| (format!("{n:05}"), format!("{:05}", n + 1))).collect();
         let chain: Vec<(&str, &str)> = chain.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         assert!(circles(&layers(&chain)).is_empty());

@@ -193,6 +193,39 @@ fn other_writers_are_read_or_passed_over() {
     assert_eq!(charts.into_iter().collect::<Vec<_>>(), [("ok".to_owned(), json!({"a": 1}))]);
 }
 
+/// A program that does not know of declarations wrote the project's row after they came in: they are read from the catalog when
+/// the store is opened the next time.
+#[test]
+fn declarations_are_found_behind_an_older_program() {
+    let (dir, replica) = replica();
+    put(&replica, &[rich()]).unwrap();
+    replica.put_chart(&project(), "c", &json!(1), NOW).unwrap();
+    drop(replica);
+    {
+        let meta = redb::TableDefinition::<&str, &[u8]>::new("meta");
+        let projects = redb::TableDefinition::<&str, &[u8]>::new("projects");
+        let store = redb::Database::open(dir.path().join("store.redb")).unwrap();
+        let transaction = store.begin_write().unwrap();
+        {
+            let mut meta = transaction.open_table(meta).unwrap();
+            meta.retain(|name, _| !name.starts_with("declared/")).unwrap();
+            meta.insert("declared/notes/layer/stale", b"{}".as_slice()).unwrap();
+            let mut projects = transaction.open_table(projects).unwrap();
+            let row = projects.get("notes").unwrap().unwrap().value().to_vec();
+            let mut row: ciborium::Value = ciborium::from_reader(row.as_slice()).unwrap();
+            row.as_map_mut().unwrap().retain(|(name, _)| name.as_text() != Some("declared"));
+            let mut bytes = Vec::new();
+            ciborium::into_writer(&row, &mut bytes).unwrap();
+            projects.insert("notes", bytes.as_slice()).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    let replica = Replica::open(dir.path()).unwrap();
+    assert_eq!(read(&replica), [rich()]);
+    assert_eq!(replica.chart(&project(), "c").unwrap(), Some(json!(1)));
+    assert_eq!(version(&replica), 1);
+}
+
 /// Saved charts travel, are replaced and deleted, and have limits.
 #[test]
 fn charts_travel() {

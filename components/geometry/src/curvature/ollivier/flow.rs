@@ -3,7 +3,10 @@
 //! Primal and dual by turns (Ford and Fulkerson, 1957): as many units as can go over distance 1; then, by the potentials that this
 //! leaves, as many as can go for 2 each; the rest goes over 3, which is how far any two are apart at most. Each half is a
 //! maximum flow by breadth-first searches, every one of which takes all paths that it found.
-#![allow(clippy::indexing_slicing, reason = "a kernel: indices are sources, columns and entries that this file hands out")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a kernel: indices are sources, columns and entries that this file hands out"
+)]
 
 use super::columns::{Columns, NONE, Row, Seen};
 use crate::graph::Adjacency;
@@ -101,7 +104,17 @@ impl Flow {
         if mass > 0 {
             let near = columns.near(slot);
             let far = if beside { Row::All } else { Row::Unknown };
-            self.sources.push(Source { slot, left: mass, beside, near, far, low: true, seen: false, by: NONE, root: NONE });
+            self.sources.push(Source {
+                slot,
+                left: mass,
+                beside,
+                near,
+                far,
+                low: true,
+                seen: false,
+                by: NONE,
+                root: NONE,
+            });
         }
     }
 
