@@ -5,6 +5,7 @@ pub(crate) mod changes;
 mod charts;
 mod duplicates;
 mod erasure;
+pub(crate) mod graph;
 mod graphql;
 mod highlight;
 mod hub;
@@ -117,6 +118,21 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(changes::changes))
         .routes(routes!(query::query))
         .routes(routes!(duplicates::duplicates))
+        .routes(routes!(graph::neighbours))
+        .routes(routes!(graph::reach))
+        .routes(routes!(graph::path))
+        .routes(routes!(graph::incidence))
+        .routes(routes!(graph::pattern))
+        .routes(routes!(graph::metapath))
+        .routes(routes!(graph::components))
+        .routes(routes!(graph::centrality))
+        .routes(routes!(graph::ancestors))
+        .routes(routes!(graph::descendants))
+        .routes(routes!(graph::common_ancestors))
+        .routes(routes!(graph::depth))
+        .routes(routes!(graph::roots))
+        .routes(routes!(graph::cycles))
+        .routes(routes!(graph::report))
         .routes(routes!(graphql::ask, graphql::subscribe))
         .routes(routes!(graphql::schema))
         .routes(routes!(sparql::get, sparql::post))

@@ -2,6 +2,7 @@
 
 mod duplicates;
 mod erasure;
+mod graph;
 mod hub;
 mod layers;
 mod projects;
@@ -18,6 +19,7 @@ use crate::clock;
 use crate::problem::{Kind, Problem};
 pub use duplicates::*;
 pub use erasure::*;
+pub use graph::*;
 pub use hub::*;
 pub use layers::*;
 pub use projects::*;

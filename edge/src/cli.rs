@@ -6,6 +6,7 @@ mod client;
 mod embed;
 mod erase;
 mod expression;
+mod graph;
 mod hub;
 mod layer;
 mod models;
@@ -149,6 +150,8 @@ enum Command {
     /// Find records by meaning, words and filters.
     #[command(after_help = QUERY_EXAMPLES)]
     Query(search::QueryArguments),
+    /// Ask the links of the project as a graph: walks, patterns, hierarchies, centralities, SPARQL, pictures.
+    Graph(graph::GraphArguments),
     /// List the versions that the project had on this replica, newest first; each can be asked with `query --at`.
     Versions {
         /// Versions at most, 1 to 1000.
@@ -296,6 +299,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Serve(serve) => serve_node(&globals, &serve),
         Command::Publish(publish) => publish::publish(&globals, &publish),
         Command::Query(query) => search::query(&globals, &query),
+        Command::Graph(arguments) => graph::graph(&globals, &arguments),
         Command::Versions { limit } => search::versions(&globals, limit),
         Command::Duplicates(arguments) => search::duplicates(&globals, &arguments),
         Command::Models => models::models(&globals),

@@ -90,12 +90,7 @@ impl Client {
 
     /// Sends a request and reads the JSON answer.
     pub(super) fn call(&self, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<Value> {
-        let (status, bytes) = match self {
-            Client::Local { router, runtime, .. } => {
-                runtime.block_on(ask_router(router.clone(), method, path, body))?
-            }
-            Client::Remote { agent, url, api_key } => ask_node(agent, url, api_key.as_deref(), method, path, body)?,
-        };
+        let (status, bytes) = self.ask(method, path, body, None)?;
         let answer: Value = serde_json::from_slice(&bytes)
             .with_context(|| format!("the answer (status {status}) is not JSON; is it a Skerry node?"))?;
         if (200..300).contains(&status) {
@@ -105,6 +100,49 @@ impl Client {
             return Err(Refused(answer).into());
         }
         bail!("the node answered with status {status}");
+    }
+
+    /// Posts a JSON body for an answer in another format.
+    pub(super) fn call_for(&self, path: &str, body: &Value, accept: &str) -> anyhow::Result<String> {
+        let (status, bytes) = self.ask("POST", path, Some(body), Some(accept))?;
+        if (200..300).contains(&status) {
+            return String::from_utf8(bytes).context("the answer is not text");
+        }
+        let problem: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        if problem["type"].is_string() {
+            return Err(Refused(problem).into());
+        }
+        bail!("the node answered with status {status}");
+    }
+
+    fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+        accept: Option<&str>,
+    ) -> anyhow::Result<(u16, Vec<u8>)> {
+        let mut request = http::Request::builder().method(method);
+        if body.is_some() {
+            request = request.header("content-type", "application/json");
+        }
+        if let Some(accept) = accept {
+            request = request.header("accept", accept);
+        }
+        let body = body.map(ToString::to_string);
+        match self {
+            Client::Local { router, runtime, .. } => {
+                let body = body.map_or_else(Body::empty, Body::from);
+                runtime.block_on(ask_router(router.clone(), request.uri(path).body(body)?))
+            }
+            Client::Remote { agent, url, api_key } => {
+                if let Some(key) = api_key {
+                    request = request.header("authorization", format!("Bearer {key}"));
+                }
+                let request = request.uri(format!("{url}{path}")).body(body.unwrap_or_default())?;
+                ask_node(agent, url, request)
+            }
+        }
     }
 }
 
@@ -214,35 +252,15 @@ fn serving(data_dir: &Path, api_key: Option<&str>) -> Option<Client> {
     (health["instance"] == notice.instance.as_str()).then_some(client)
 }
 
-async fn ask_router(router: Router, method: &str, path: &str, body: Option<&Value>) -> anyhow::Result<(u16, Vec<u8>)> {
-    let mut request = http::Request::builder().method(method).uri(path);
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
-    }
-    let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-    let response = router.oneshot(request.body(body)?).await.context("ask the node")?;
+async fn ask_router(router: Router, request: http::Request<Body>) -> anyhow::Result<(u16, Vec<u8>)> {
+    let response = router.oneshot(request).await.context("ask the node")?;
     let status = response.status().as_u16();
     let bytes = response.into_body().collect().await.context("read the answer")?.to_bytes();
     Ok((status, bytes.to_vec()))
 }
 
-fn ask_node(
-    agent: &ureq::Agent,
-    url: &str,
-    api_key: Option<&str>,
-    method: &str,
-    path: &str,
-    body: Option<&Value>,
-) -> anyhow::Result<(u16, Vec<u8>)> {
-    let mut request = http::Request::builder().method(method).uri(format!("{url}{path}"));
-    if let Some(key) = api_key {
-        request = request.header("authorization", format!("Bearer {key}"));
-    }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
-    }
-    let body = body.map(ToString::to_string).unwrap_or_default();
-    let sent = agent.run(request.body(body)?);
+fn ask_node(agent: &ureq::Agent, url: &str, request: http::Request<String>) -> anyhow::Result<(u16, Vec<u8>)> {
+    let sent = agent.run(request);
     let mut response =
         sent.with_context(|| format!("cannot reach the node at {url}; is `skerry serve` running there?"))?;
     let bytes = response.body_mut().with_config().limit(1 << 30).read_to_vec().context("read the answer")?;
