@@ -118,8 +118,8 @@ impl Net {
         limit: u32,
     ) -> Result<Vec<u32>, GraphError> {
         let set = self.store.layers.compile(set, at)?;
-        let mut records: Vec<u32> = self.store.layers.records(&set).iter().collect();
-        records.sort_unstable_by(|&a, &b| self.store.names.compare(a, b));
+        let records: Vec<u32> = self.store.layers.records(&set).iter().collect();
+        let records = self.store.names.by_name(&records, |&record| record);
         Ok(records.into_iter().skip(offset as usize).take(limit as usize).collect())
     }
 

@@ -223,7 +223,7 @@ pub(crate) fn eigenvector(back: &Csr) -> Result<Vec<f64>, GraphError> {
 /// cannot go on. `restarts` are places; all when there are none.
 pub(crate) fn page_rank(out: &Csr, back: &Csr, damping: f64, restarts: &[u32]) -> Result<Vec<f64>, GraphError> {
     if !(0.0..1.0).contains(&damping) {
-        return Err(GraphError::OutOfRange(format!("the damping is {damping}; it goes from 0 to below 1")));
+        return Err(GraphError::OutOfRange("the damping goes from 0 to below 1".to_owned()));
     }
     let nodes = out.nodes();
     if nodes == 0 {

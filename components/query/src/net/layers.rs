@@ -172,7 +172,7 @@ impl Layers {
     /// Known layers by name.
     fn by_name(&self) -> Vec<u32> {
         let mut known: Vec<u32> = (0..self.names.len() as u32).filter(|&layer| self.is_known(layer)).collect();
-        known.sort_unstable_by_key(|&layer| self.names.name(layer));
+        self.names.sort(&mut known);
         known
     }
 
@@ -276,7 +276,7 @@ impl Layers {
                 }
             });
         }
-        parts.sort_unstable_by_key(|&layer| self.names.name(layer));
+        self.names.sort(&mut parts);
         parts.dedup();
         Ok(parts.into_iter().map(|layer| (layer, self.with_inherited(layer, at))).collect())
     }
@@ -322,7 +322,7 @@ impl Layers {
             return parts.fold(1.0, |product, (layer, _)| product * self.weight(*layer));
         }
         let mut own: Vec<u32> = own.iter().copied().filter(|&layer| self.is_valid(layer, at)).collect();
-        own.sort_unstable_by_key(|&layer| self.names.name(layer));
+        self.names.sort(&mut own);
         own.into_iter().fold(1.0, |product, layer| product * self.weight(layer))
     }
 
@@ -474,7 +474,7 @@ fn check(layers: &[Layer]) -> Result<(), GraphError> {
             return malformed(format!("the layer `{name}` inherits from more than {INHERITS_MAX} others"));
         }
         if !layer.weight.is_finite() || layer.weight < 0.0 {
-            let what = format!("the weight of the layer `{name}` is {}; it is a number from 0 on", layer.weight);
+            let what = format!("the weight of the layer `{name}` is not a number from 0 on");
             return Err(GraphError::OutOfRange(what));
         }
         if layer.valid.since.zip(layer.valid.until).is_some_and(|(since, until)| since >= until) {
@@ -490,7 +490,7 @@ fn check(layers: &[Layer]) -> Result<(), GraphError> {
 /// A circle of inheritance: the one that is found from the first layer by name, beginning with its least name.
 fn circle(layers: &[Layer], numbers: &Symbols) -> Option<Vec<String>> {
     let mut order: Vec<u32> = (0..layers.len() as u32).collect();
-    order.sort_unstable_by_key(|&layer| numbers.name(layer));
+    numbers.sort(&mut order);
     // Where the walk over each layer's inheritances is; NONE before it began.
     let mut progress = vec![NONE; layers.len()];
     let mut done = vec![false; layers.len()];

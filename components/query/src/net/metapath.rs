@@ -44,7 +44,6 @@ pub(crate) fn metapath(view: &View, store: &Store, start: u32, steps: &[Step]) -
         }
         counts = next;
     }
-    let mut counts: Vec<(u32, u64)> = counts.into_iter().collect();
-    counts.sort_unstable_by(|a, b| store.names.compare(a.0, b.0));
-    Ok(counts)
+    let counts: Vec<(u32, u64)> = counts.into_iter().collect();
+    Ok(store.names.by_name(&counts, |one| one.0))
 }

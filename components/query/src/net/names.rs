@@ -204,6 +204,7 @@ impl Names {
     }
 
     /// Keys before ids, each by their bytes.
+    #[inline(never)]
     pub(crate) fn compare(&self, a: u32, b: u32) -> Ordering {
         match (self.key(a), self.key(b)) {
             (Some(a), Some(b)) => a.cmp(b),
@@ -216,14 +217,30 @@ impl Names {
         }
     }
 
+    /// Positions of nodes in the order of their names. The one place that sorts by name: every sort is code of its own.
+    #[inline(never)]
+    pub(crate) fn positions_by_name(&self, nodes: &[u32]) -> Vec<u32> {
+        let mut positions: Vec<u32> = (0..nodes.len() as u32).collect();
+        let node = |position: &u32| nodes.get(*position as usize).copied().unwrap_or(NONE);
+        positions.sort_unstable_by(|a, b| self.compare(node(a), node(b)));
+        positions
+    }
+
+    /// Values in the order of the names of their nodes.
+    pub(crate) fn by_name<T: Copy>(&self, values: &[T], node: impl Fn(&T) -> u32) -> Vec<T> {
+        let nodes: Vec<u32> = values.iter().map(node).collect();
+        let positions = self.positions_by_name(&nodes).into_iter();
+        positions.filter_map(|position| values.get(position as usize).copied()).collect()
+    }
+
     /// Brings [`Names::order`] up to date: new nodes are sorted and merged in.
     pub(crate) fn sort(&mut self) {
         let known = self.order.len();
         if known == self.len() {
             return;
         }
-        let mut fresh: Vec<u32> = (known as u32..self.len() as u32).collect();
-        fresh.sort_unstable_by(|&a, &b| self.compare(a, b));
+        let fresh: Vec<u32> = (known as u32..self.len() as u32).collect();
+        let fresh = self.by_name(&fresh, |&node| node);
         let old = std::mem::take(&mut self.order);
         let mut merged = Vec::with_capacity(self.len());
         let (mut old, mut fresh) = (old.into_iter().peekable(), fresh.into_iter().peekable());

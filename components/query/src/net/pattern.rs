@@ -57,12 +57,16 @@ pub(crate) fn rows(
         let link = wanted.remove(next.unwrap_or(0));
         rows = join.extend(&rows, &link)?;
     }
-    let order = |row: &Vec<u32>| row.iter().map(|&node| store.names.rank(node)).collect::<Vec<u32>>();
-    rows.sort_by_cached_key(order);
+    // Places in the order of names sort as rows are sorted everywhere here.
+    rows.iter_mut().flatten().for_each(|node| *node = store.names.rank(*node));
+    rows.sort_unstable();
     let end = (offset as usize).saturating_add(limit as usize);
     let complete = rows.len() <= end;
     rows.truncate(end);
-    Ok(Rows { rows: rows.into_iter().skip(offset as usize).collect(), complete })
+    let mut rows: Vec<Vec<u32>> = rows.into_iter().skip(offset as usize).collect();
+    let order = store.names.order();
+    rows.iter_mut().flatten().for_each(|rank| *rank = order.get(*rank as usize).copied().unwrap_or(NONE));
+    Ok(Rows { rows, complete })
 }
 
 /// Answers how many variables there are.

@@ -329,9 +329,8 @@ impl Store {
             entries.dedup();
             (node, entries.len() as u32)
         };
-        let mut dangling: Vec<(u32, u32)> = nodes.map(count).collect();
-        dangling.sort_unstable_by(|a, b| self.names.compare(a.0, b.0));
-        dangling
+        let dangling: Vec<(u32, u32)> = nodes.map(count).collect();
+        self.names.by_name(&dangling, |one| one.0)
     }
 
     /// Links in each layer, inherited ones too; a link that several records state counts once.

@@ -28,6 +28,12 @@ impl Symbols {
         self.names.get(number as usize).map_or("", |name| name)
     }
 
+    /// In the order of their names.
+    #[inline(never)]
+    pub(crate) fn sort(&self, numbers: &mut [u32]) {
+        numbers.sort_unstable_by(|&a, &b| self.name(a).cmp(self.name(b)));
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.names.len()
     }

@@ -24,7 +24,6 @@ pub(crate) fn reach(
         known(store, start)?;
     }
     let mut seen = Bitset::new(store.names.len());
-    let by_name = |a: &Reached, b: &Reached| store.names.compare(a.node, b.node);
     let mut level = Vec::new();
     for &node in starts {
         if !seen.contains(node) {
@@ -34,7 +33,7 @@ pub(crate) fn reach(
     }
     let (mut reached, mut ends) = (Vec::new(), Vec::new());
     for distance in 0..=hops {
-        level.sort_unstable_by(by_name);
+        level = store.names.by_name(&level, |one: &Reached| one.node);
         reached.extend_from_slice(&level);
         if distance == hops || level.is_empty() || reached.len() >= limit as usize {
             break;
