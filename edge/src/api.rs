@@ -4,6 +4,7 @@ mod admin;
 mod changes;
 mod duplicates;
 mod erasure;
+mod geometry;
 mod highlight;
 mod hub;
 mod models;
@@ -60,6 +61,7 @@ pub struct ApiConfig {
         (name = "projects", description = "Namespaces of records"),
         (name = "records", description = "Publish, get, list and delete"),
         (name = "query", description = "Hybrid search"),
+        (name = "geometry", description = "Records on manifolds, series, clouds, layers"),
         (name = "sync", description = "Reconcile replicas"),
         (name = "node", description = "Health and status")
     )
@@ -111,6 +113,17 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(changes::changes))
         .routes(routes!(query::query))
         .routes(routes!(duplicates::duplicates))
+        .routes(routes!(geometry::property::distances))
+        .routes(routes!(geometry::property::neighbours))
+        .routes(routes!(geometry::property::mean))
+        .routes(routes!(geometry::property::interpolate))
+        .routes(routes!(geometry::property::outliers))
+        .routes(routes!(geometry::series::dtw))
+        .routes(routes!(geometry::series::trajectory))
+        .routes(routes!(geometry::cloud::cloud))
+        .routes(routes!(geometry::networks::embedding))
+        .routes(routes!(geometry::networks::spectral))
+        .routes(routes!(geometry::networks::multilayer))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
     let (open, open_description) =

@@ -2,6 +2,7 @@
 
 mod duplicates;
 mod erasure;
+pub mod geometry;
 mod hub;
 mod projects;
 mod query;

@@ -11,6 +11,7 @@ mod alike;
 pub mod api;
 pub mod auth;
 pub mod body;
+mod chart;
 pub mod cli;
 pub mod clock;
 mod erasure;
