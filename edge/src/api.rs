@@ -5,6 +5,7 @@ pub(crate) mod changes;
 mod charts;
 mod duplicates;
 mod erasure;
+mod geometry;
 pub(crate) mod graph;
 mod graphql;
 mod highlight;
@@ -67,6 +68,7 @@ pub struct ApiConfig {
         (name = "query", description = "Hybrid search"),
         (name = "graph", description = "Links as a graph: walks, patterns, SPARQL, GraphQL"),
         (name = "layers", description = "Named contexts, and saved charts"),
+        (name = "geometry", description = "Records on manifolds, series, clouds, layers"),
         (name = "sync", description = "Reconcile replicas"),
         (name = "node", description = "Health and status")
     )
@@ -144,6 +146,17 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(layers::remove))
         .routes(routes!(charts::list))
         .routes(routes!(charts::get, charts::put, charts::delete))
+        .routes(routes!(geometry::property::distances))
+        .routes(routes!(geometry::property::neighbours))
+        .routes(routes!(geometry::property::mean))
+        .routes(routes!(geometry::property::interpolate))
+        .routes(routes!(geometry::property::outliers))
+        .routes(routes!(geometry::series::dtw))
+        .routes(routes!(geometry::series::trajectory))
+        .routes(routes!(geometry::cloud::cloud))
+        .routes(routes!(geometry::networks::embedding))
+        .routes(routes!(geometry::networks::spectral))
+        .routes(routes!(geometry::networks::multilayer))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
     let (open, open_description) =

@@ -2,6 +2,7 @@
 
 mod duplicates;
 mod erasure;
+pub mod geometry;
 mod graph;
 mod hub;
 mod layers;

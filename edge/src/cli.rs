@@ -6,6 +6,7 @@ mod client;
 mod embed;
 mod erase;
 mod expression;
+mod geometry;
 mod graph;
 mod hub;
 mod layer;
@@ -160,6 +161,8 @@ enum Command {
     },
     /// List pairs of records that say almost the same.
     Duplicates(search::DuplicatesArguments),
+    /// Records on manifolds: distances, neighbours, means, outliers; series, clouds, layers. See docs/geometry.md.
+    Geometry(geometry::GeometryArguments),
     /// List the embedding models of the node, and whether they can be used.
     Models,
     /// Create a project, with an embedding model of its choice; `publish` creates one with the default model by itself.
@@ -302,6 +305,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Graph(arguments) => graph::graph(&globals, &arguments),
         Command::Versions { limit } => search::versions(&globals, limit),
         Command::Duplicates(arguments) => search::duplicates(&globals, &arguments),
+        Command::Geometry(arguments) => geometry::geometry(&globals, &arguments),
         Command::Models => models::models(&globals),
         Command::Create(create) => models::create(&globals, &create),
         Command::Reembed(reembed) => models::reembed(&globals, &reembed),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, Limits};
+use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, Geometry, Limits};
 use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
 use crate::clock;
@@ -75,6 +75,9 @@ const MENDING_MAX: Duration = Duration::from_mins(5);
 /// Limits of a segment and of a call to it.
 const SEGMENT_LIMITS: Limits = Limits { memory_bytes_max: 3 << 30, deadline: Duration::from_secs(30) };
 
+/// Limits of a call to the geometry component.
+const GEOMETRY_LIMITS: Limits = Limits { memory_bytes_max: 1 << 30, deadline: Duration::from_secs(30) };
+
 /// A running node. One per data folder and machine: the replica's store is locked while it is open.
 #[derive(Debug)]
 pub struct Node {
@@ -88,6 +91,8 @@ pub struct Node {
     /// Projects that were asked by SPARQL.
     triples: sparql::Views,
     hub: OnceLock<Arc<Hub>>,
+    components_dir: PathBuf,
+    geometry: OnceLock<Geometry>,
     /// Held by whoever removes for good what is gone.
     pub(crate) purging: Mutex<()>,
     /// For threads in the background, which do not keep the node alive.
@@ -144,6 +149,8 @@ impl Node {
             moves,
             triples: sparql::Views::default(),
             hub: OnceLock::new(),
+            components_dir,
+            geometry: OnceLock::new(),
             purging: Mutex::default(),
             me: Weak::clone(me),
             opened,
@@ -168,6 +175,21 @@ impl Node {
     /// The same, for what lives as long as it is used.
     pub(crate) fn shared_sources(&self) -> Arc<Sources> {
         Arc::clone(&self.sources)
+    }
+
+    /// The geometry component, opened by the first who asks.
+    ///
+    /// # Errors
+    /// [`Kind::Internal`](crate::problem::Kind::Internal) when its artefact is not there or damaged; the log says so.
+    pub fn geometry(&self) -> Result<&Geometry, Problem> {
+        if let Some(geometry) = self.geometry.get() {
+            return Ok(geometry);
+        }
+        let engine = &self.sources.engine;
+        let component = Components::open(&self.components_dir).and_then(|components| components.geometry(engine));
+        let component = component.map_err(|error| Problem::internal(&error))?;
+        let geometry = Geometry::new(engine, &component, GEOMETRY_LIMITS).map_err(|error| Problem::internal(&error))?;
+        Ok(self.geometry.get_or_init(|| geometry))
     }
 
     /// The replica's folder.

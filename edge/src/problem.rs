@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
-use skerry_host::{CallError, QueryError};
+use skerry_host::{AnalysisError, CallError, ManifoldError, QueryError};
 use skerry_sync::{ExchangeError, LayerError, NameError, ReadError, RecordError, WriteError};
 
 use crate::models::ModelError;
@@ -65,6 +65,10 @@ kinds! {
     ProjectTooLarge = "project-too-large", UNPROCESSABLE_ENTITY, "The project is too large for this operation";
     /// A filter asks for a field that no record has.
     UnknownField = "unknown-field", BAD_REQUEST, "The filter names a field that no record has";
+    /// A geometry request does not fit its data, or breaks a limit.
+    InvalidGeometry = "invalid-geometry", UNPROCESSABLE_ENTITY, "The geometry request is not valid";
+    /// A mean was looked for and not found.
+    NoConvergence = "no-convergence", UNPROCESSABLE_ENTITY, "The iteration did not converge";
     /// A path or query parameter is not of the expected form.
     InvalidParameter = "invalid-parameter", BAD_REQUEST, "A parameter is not valid";
     /// The body of a sync exchange is damaged or not one.
@@ -333,6 +337,32 @@ impl From<CallError> for Problem {
     }
 }
 
+impl From<ManifoldError> for Problem {
+    fn from(error: ManifoldError) -> Self {
+        match error {
+            ManifoldError::Call(error) => error.into(),
+            ManifoldError::NoConvergence { gradient_norm, iterations } => {
+                let detail = format!(
+                    "{}. Allow a larger `tolerance`, or look for records far from the others with `outliers`.",
+                    capitalised(&error.to_string())
+                );
+                let problem = Problem::new(Kind::NoConvergence, detail);
+                problem.with("gradient_norm", gradient_norm).with("iterations", iterations)
+            }
+            other => Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&other.to_string()))),
+        }
+    }
+}
+
+impl From<AnalysisError> for Problem {
+    fn from(error: AnalysisError) -> Self {
+        match error {
+            AnalysisError::Call(error) => error.into(),
+            other => Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&other.to_string()))),
+        }
+    }
+}
+
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
@@ -364,9 +394,7 @@ mod tests {
     fn problem_types_are_stable_and_distinct() {
         let slugs: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
         assert_eq!(slugs.len(), Kind::ALL.len());
-        let pinned = "answer-too-large being-erased body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body \
-             invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable peer-failed project-too-large \
-             store-failed store-full too-many-subscriptions unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
+        let pinned = "answer-too-large being-erased body-too-large damaged-exchange deadline-exceeded foreign-exchange foreign-host internal invalid-body invalid-geometry invalid-name invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model-mismatch model-unavailable no-convergence peer-failed project-too-large store-failed store-full too-many-subscriptions unauthorized unknown-field unknown-model unknown-path unknown-project unknown-record unknown-version \
              unsupported-media-type";
         assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
     }

@@ -61,6 +61,8 @@ pub enum CallError {
 #[derive(Debug)]
 pub(crate) struct Guard {
     memory_bytes_max: usize,
+    /// Bytes that its memory has grown to; it never gets smaller.
+    memory_bytes: usize,
     exceeded: bool,
     /// Looked at once an epoch while a call runs.
     cancel: Option<Cancel>,
@@ -87,6 +89,9 @@ impl ResourceLimiter for Guard {
     fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         let allowed = desired <= self.memory_bytes_max;
         self.exceeded |= !allowed;
+        if allowed {
+            self.memory_bytes = self.memory_bytes.max(desired);
+        }
         Ok(allowed)
     }
 
@@ -118,7 +123,8 @@ impl Sandbox {
         limits: Limits,
         instantiate: impl FnOnce(&mut Store<Guard>) -> wasmtime::Result<T>,
     ) -> Result<(Sandbox, T), CallError> {
-        let guard = Guard { memory_bytes_max: limits.memory_bytes_max, exceeded: false, cancel: None, epochs_left: 0 };
+        let memory_bytes_max = limits.memory_bytes_max;
+        let guard = Guard { memory_bytes_max, memory_bytes: 0, exceeded: false, cancel: None, epochs_left: 0 };
         let mut store = Store::new(engine.wasm(), guard);
         store.limiter(|guard| guard);
         store.epoch_deadline_callback(|mut context| Ok(context.data_mut().on_epoch()));
@@ -167,6 +173,11 @@ impl Sandbox {
 
     pub(crate) fn limits(&self) -> Limits {
         self.limits
+    }
+
+    /// What the guest's memory has grown to.
+    pub(crate) fn memory_bytes(&self) -> usize {
+        self.store.data().memory_bytes
     }
 
     pub(crate) fn is_poisoned(&self) -> bool {

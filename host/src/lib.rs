@@ -6,7 +6,7 @@
 //!
 //! - [`Engine`] compiles and runs, [`Components`] finds the built artefacts and keeps their native code.
 //! - [`Embedder`] is a pool of instances of the embedding component, [`Segment`] one living instance of the query
-//!   component, [`GraphInstance`] one that holds a project's graph, [`Geometry`] a fresh instance per call.
+//!   component, [`GraphInstance`] one that holds a project's graph, [`Geometry`] a few warm ones.
 //! - [`bake`] turns an instance with data in it into a component of its own; [`inspect`] says what a component asks for.
 //!
 //! ```no_run
@@ -44,7 +44,7 @@ pub use cancel::{Cancel, CancelOnDrop};
 pub use components::{ArtefactError, Component, Components, ManifestEntry};
 pub use embedder::Embedder;
 pub use engine::{Engine, EngineConfig, EngineError};
-pub use geometry::{CurvatureError, DistanceError, Geometry};
+pub use geometry::{AnalysisError, CurvatureError, DistanceError, Geometry, ManifoldError, MeanSettings, WarpPath};
 pub use graph_instance::{GraphError, GraphInstance, View};
 pub use segment::{DocumentError, QueryError, Segment};
 pub use types::{Embedding, ModelInfo, TextSpan as Span};

@@ -4,6 +4,17 @@
 
 pub use crate::bindings::geometry::exports::skerry::geometry::curvature::{Edge, Forman};
 pub use crate::bindings::geometry::exports::skerry::geometry::distance::Metric;
+pub use crate::bindings::geometry::exports::skerry::geometry::{
+    cloud::{
+        Curvature as CloudCurvature, Dimension, Estimates as CloudEstimates, Hyperbolicity, Wishes as CloudWishes,
+    },
+    hierarchy::Embedding as TreeEmbedding,
+    manifold::{Factor, Kind as ManifoldKind, Mean as FrechetMean},
+    multilayer::{Merge, Multidegree, Overlap, Overlaps, Participation, Reduction},
+    property::{Measure as OutlierMeasure, Neighbour, Outlyingness},
+    series::{Moment, Path as SpdPath, Shrinkage, Speeds, Step as WarpStep, Warping, Windows},
+    spectral::{Entropies, Hamiltonian, WeightedEdge},
+};
 pub use crate::bindings::provider::exports::skerry::embedding::embedder::{
     Embedding, Model as ModelInfo, Span as TextSpan,
 };
@@ -32,6 +43,20 @@ pub mod graph {
                 expansion: Expansion::Clique,
             }
         }
+    }
+}
+
+impl Factor {
+    /// A manifold by itself, with weight 1.
+    pub fn new(kind: ManifoldKind, size: u32) -> Self {
+        Factor { kind, size, weight: 1.0 }
+    }
+}
+
+impl Default for CloudWishes {
+    /// 10 to 20 neighbours, a million fours, 5,000 triangles, seed 1.
+    fn default() -> Self {
+        CloudWishes { neighbours_min: 10, neighbours_max: 20, fours_max: 1_000_000, triangles: 5_000, seed: 1 }
     }
 }
 

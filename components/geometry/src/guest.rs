@@ -7,8 +7,15 @@
     reason = "generated bindings: the canonical ABI is raw memory"
 )]
 
+mod cloud;
 mod curvature;
 mod distance;
+mod hierarchy;
+mod manifold;
+mod multilayer;
+mod property;
+mod series;
+mod spectral;
 
 wit_bindgen::generate!({ path: "../../wit/geometry", world: "geometry" });
 

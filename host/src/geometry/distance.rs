@@ -32,9 +32,7 @@ impl Geometry {
     /// # Errors
     /// See [`DistanceError`].
     pub fn between(&self, metric: Metric, x: &[f64], y: &[f64]) -> Result<f64, DistanceError> {
-        let (mut sandbox, world) = self.instance()?;
-        let distance = world.skerry_geometry_distance();
-        Ok(sandbox.call(self.limits.deadline, |store| distance.call_between(store, metric, x, y))??)
+        Ok(self.warm(|world, store| world.skerry_geometry_distance().call_between(store, metric, x, y))??)
     }
 
     /// The distance of `x` to each point of `points`, which holds whole points of `x`'s length one after another.
@@ -42,9 +40,7 @@ impl Geometry {
     /// # Errors
     /// See [`DistanceError`].
     pub fn to_many(&self, metric: Metric, x: &[f64], points: &[f64]) -> Result<Vec<f64>, DistanceError> {
-        let (mut sandbox, world) = self.instance()?;
-        let distance = world.skerry_geometry_distance();
-        Ok(sandbox.call(self.limits.deadline, |store| distance.call_to_many(store, metric, x, points))??)
+        Ok(self.warm(|world, store| world.skerry_geometry_distance().call_to_many(store, metric, x, points))??)
     }
 }
 
