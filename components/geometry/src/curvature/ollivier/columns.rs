@@ -262,6 +262,35 @@ impl Columns {
         }
     }
 
+    /// The first column from the cursor on that is in the row and in both sets. The cursor stays before it.
+    pub(super) fn first(&self, row: Row, one: &[u64], other: &[u64], cursor: &mut u32) -> Option<u32> {
+        match row {
+            Row::Unknown => None,
+            Row::Sparse(from, until) => {
+                let list = &self.lists[from as usize..until as usize];
+                while let Some(&column) = list.get(*cursor as usize) {
+                    let (index, bit) = (column as usize / 64, 1_u64 << (column % 64));
+                    if one[index] & other[index] & bit != 0 {
+                        return Some(column);
+                    }
+                    *cursor += 1;
+                }
+                None
+            }
+            Row::All | Row::Dense(_) => {
+                while (*cursor as usize) < self.words {
+                    let index = *cursor as usize;
+                    let word = self.word(row, index) & one[index] & other[index];
+                    if word != 0 {
+                        return Some(*cursor * 64 + word.trailing_zeros());
+                    }
+                    *cursor += 1;
+                }
+                None
+            }
+        }
+    }
+
     /// Takes `count` columns of the row out of the set, if there are so many; leaves the set in any state if not.
     pub(super) fn take(&self, row: Row, set: &mut [u64], count: u64) -> bool {
         let mut left = count;
