@@ -13,8 +13,11 @@
 //! The same crate is the rlib that tests use natively and, on `wasm32`, the component with the world
 //! `skerry:geometry/geometry`.
 
+pub mod betweenness;
+pub mod communities;
 pub mod curvature;
 pub mod distance;
 pub mod graph;
 #[cfg(target_arch = "wasm32")]
 mod guest;
+pub mod hypergraph;

@@ -3,4 +3,6 @@
 
 mod curvature;
 mod distance;
+mod hypergraph;
 mod transport;
+mod weighted;
