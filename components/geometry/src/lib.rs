@@ -13,6 +13,7 @@
 //! The same crate is the rlib that tests use natively and, on `wasm32`, the component with the world
 //! `skerry:geometry/geometry`.
 
+pub mod anomaly;
 pub mod betweenness;
 pub mod communities;
 pub mod curvature;
@@ -21,3 +22,4 @@ pub mod graph;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 pub mod hypergraph;
+pub mod tracker;

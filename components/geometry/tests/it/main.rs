@@ -4,5 +4,6 @@
 mod curvature;
 mod distance;
 mod hypergraph;
+mod tracker;
 mod transport;
 mod weighted;

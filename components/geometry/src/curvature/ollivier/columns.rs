@@ -64,6 +64,11 @@ impl Columns {
             self.slot_of[node as usize] = NONE;
             self.column_of[node as usize] = NONE;
         }
+        // The graph may have grown.
+        if self.slot_of.len() < graph.nodes() {
+            self.slot_of.resize(graph.nodes(), NONE);
+            self.column_of.resize(graph.nodes(), NONE);
+        }
         self.hub = hub;
         self.width = graph.of(hub).len();
         self.words = self.width.div_ceil(64);
