@@ -1,7 +1,10 @@
 //! Geometry: typed calls, each in a fresh instance. One file per interface.
 
+mod anomaly;
 mod curvature;
 mod distance;
+mod hypergraph;
+mod tracker;
 
 use wasmtime::component::Linker;
 
@@ -12,6 +15,8 @@ use crate::engine::Engine;
 
 pub use curvature::CurvatureError;
 pub use distance::DistanceError;
+pub use hypergraph::HypergraphError;
+pub use tracker::{Tracker, TrackerError};
 
 /// Calls the geometry component. Each call has an instance of its own, so calls may run at once and leave nothing behind.
 pub struct Geometry {

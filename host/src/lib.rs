@@ -43,6 +43,6 @@ pub use cancel::{Cancel, CancelOnDrop};
 pub use components::{ArtefactError, Component, Components, ManifestEntry};
 pub use embedder::Embedder;
 pub use engine::{Engine, EngineConfig, EngineError};
-pub use geometry::{CurvatureError, DistanceError, Geometry};
+pub use geometry::{CurvatureError, DistanceError, Geometry, HypergraphError, Tracker, TrackerError};
 pub use segment::{DocumentError, QueryError, Segment};
 pub use types::{Embedding, ModelInfo, TextSpan as Span};

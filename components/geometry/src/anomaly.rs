@@ -66,14 +66,17 @@ pub fn anomalies(graph: &Graph, suspicion: Suspicion, scale: Scale) -> Result<An
 pub fn edge_suspicion(graph: &Graph, suspicion: Suspicion) -> Result<Vec<f64>, GraphError> {
     let forman = |kind| graph.edges().iter().map(|edge| -edge_curvature(kind, graph, *edge)).collect();
     Ok(match suspicion {
-        Suspicion::LinLuYau => transport_curvature(Transport::LinLuYau, graph).iter().map(|ratio| -ratio.nearest()).collect(),
+        Suspicion::LinLuYau => {
+            transport_curvature(Transport::LinLuYau, graph).iter().map(|ratio| -ratio.nearest()).collect()
+        }
         Suspicion::Balanced => forman(Forman::Balanced),
         Suspicion::Augmented => forman(Forman::Augmented),
         Suspicion::Plain => forman(Forman::Plain),
         Suspicion::Betweenness => {
             let work = graph.nodes() as u64 * graph.edges().len() as u64;
             if work > BETWEENNESS_WORK_MAX {
-                let reason = format!("betweenness takes nodes times edges, here {work}; {BETWEENNESS_WORK_MAX} are allowed");
+                let reason =
+                    format!("betweenness takes nodes times edges, here {work}; {BETWEENNESS_WORK_MAX} are allowed");
                 return Err(GraphError::TooLarge(reason));
             }
             betweenness(graph).edges

@@ -115,7 +115,14 @@ impl<'g> Sets<'g> {
         let nodes = 0..graph.nodes() as u32;
         let degrees: Vec<u64> = nodes.clone().map(|node| graph.degree(node) as u64).collect();
         let squares = degrees.iter().map(|degree| u128::from(*degree) * u128::from(*degree)).sum();
-        Sets { graph, parent: nodes.clone().collect(), members: nodes.map(|node| vec![node]).collect(), inside: 0, degrees, squares }
+        Sets {
+            graph,
+            parent: nodes.clone().collect(),
+            members: nodes.map(|node| vec![node]).collect(),
+            inside: 0,
+            degrees,
+            squares,
+        }
     }
 
     /// Every node knows its root; the smaller set's nodes are told.
@@ -124,7 +131,8 @@ impl<'g> Sets<'g> {
         if a == b {
             return;
         }
-        let (small, large) = if self.members[a as usize].len() < self.members[b as usize].len() { (a, b) } else { (b, a) };
+        let (small, large) =
+            if self.members[a as usize].len() < self.members[b as usize].len() { (a, b) } else { (b, a) };
         let moved = std::mem::take(&mut self.members[small as usize]);
         for &node in &moved {
             let inside = self.graph.of(node).iter().filter(|next| self.parent[**next as usize] == large).count();

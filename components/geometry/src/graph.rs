@@ -71,7 +71,10 @@ impl Graph {
     /// [`GraphError`] names the first edge that does not fit.
     pub fn new(nodes: u32, edges: &[Edge]) -> Result<Graph, GraphError> {
         if edges.len() > EDGES_MAX {
-            return Err(GraphError::TooLarge(format!("a graph may have {EDGES_MAX} edges, and this has {}", edges.len())));
+            return Err(GraphError::TooLarge(format!(
+                "a graph may have {EDGES_MAX} edges, and this has {}",
+                edges.len()
+            )));
         }
         let mut last = 0;
         for (edge, position) in edges.iter().zip(0_u32..) {
@@ -113,15 +116,18 @@ impl Graph {
             *start = total;
         }
         let arcs = edges.iter().zip(0_u32..);
-        let both = arcs.flat_map(|(edge, position)| {
-            [(edge.source, edge.target, position), (edge.target, edge.source, position)]
-        });
+        let both = arcs
+            .flat_map(|(edge, position)| [(edge.source, edge.target, position), (edge.target, edge.source, position)]);
         let (neighbours, positions) = bucket(&starts, both);
         let owner = (0..nodes).flat_map(|node| {
             let range = starts.get(node as usize..node as usize + 2).unwrap_or_default();
-            std::iter::repeat_n(node, range.iter().rev().copied().reduce(|end, start| end - start).unwrap_or(0) as usize)
+            std::iter::repeat_n(
+                node,
+                range.iter().rev().copied().reduce(|end, start| end - start).unwrap_or(0) as usize,
+            )
         });
-        let turned = owner.zip(neighbours.iter().zip(&positions)).map(|(node, (next, position))| (*next, node, *position));
+        let turned =
+            owner.zip(neighbours.iter().zip(&positions)).map(|(node, (next, position))| (*next, node, *position));
         let (neighbours, positions) = bucket(&starts, turned);
         Graph { starts, neighbours, positions, edges: edges.to_vec() }
     }

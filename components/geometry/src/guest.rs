@@ -7,8 +7,12 @@
     reason = "generated bindings: the canonical ABI is raw memory"
 )]
 
+mod anomaly;
+mod community;
 mod curvature;
 mod distance;
+mod hypergraph;
+mod tracker;
 
 wit_bindgen::generate!({ path: "../../wit/geometry", world: "geometry" });
 

@@ -51,7 +51,8 @@ impl Hypergraph {
     pub fn new(nodes: u32, edges: &[Vec<u32>]) -> Result<Hypergraph, HypergraphError> {
         let members: usize = edges.iter().map(Vec::len).sum();
         if members + nodes as usize > MEMBERS_MAX {
-            let reason = format!("a hypergraph may have {MEMBERS_MAX} nodes and members, and this has {nodes} and {members}");
+            let reason =
+                format!("a hypergraph may have {MEMBERS_MAX} nodes and members, and this has {nodes} and {members}");
             return Err(HypergraphError::OutOfRange(reason));
         }
         let mut incident = vec![Vec::new(); nodes as usize];

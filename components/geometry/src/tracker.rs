@@ -185,7 +185,11 @@ impl Tracker {
             Measure::Forman(Forman::Plain | Forman::Augmented) => {}
             Measure::Forman(Forman::Balanced) => {
                 for &near in self.lists.of(edge.source) {
-                    let squares = self.lists.of(near).iter().filter(|node| self.lists.of(edge.target).binary_search(node).is_ok());
+                    let squares = self
+                        .lists
+                        .of(near)
+                        .iter()
+                        .filter(|node| self.lists.of(edge.target).binary_search(node).is_ok());
                     touched.extend(squares.map(|node| (near.min(*node), near.max(*node))));
                 }
             }

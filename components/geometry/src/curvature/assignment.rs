@@ -68,12 +68,19 @@ pub fn plan<M: Mass>(mut supply: Vec<M>, mut demand: Vec<M>, cost: &[f64]) -> Ve
         supply[first] -= amount;
         demand[last - rows] -= amount;
     }
-    let shipment = |(place, amount): (usize, &M)| Shipment { from: place / columns, to: place % columns, amount: *amount };
+    let shipment =
+        |(place, amount): (usize, &M)| Shipment { from: place / columns, to: place % columns, amount: *amount };
     flow.iter().enumerate().filter(|(_, amount)| !amount.is_gone()).map(shipment).collect()
 }
 
 /// The cheapest way from a supply that is left to a demand that is open, as node numbers (demands behind supplies).
-fn cheapest<M: Mass>(supply: &[M], demand: &[M], flow: &[M], cost: &[f64], potential: &mut [f64]) -> Option<Vec<usize>> {
+fn cheapest<M: Mass>(
+    supply: &[M],
+    demand: &[M],
+    flow: &[M],
+    cost: &[f64],
+    potential: &mut [f64],
+) -> Option<Vec<usize>> {
     let (rows, nodes) = (supply.len(), supply.len() + demand.len());
     let columns = demand.len();
     let mut length = vec![f64::INFINITY; nodes];

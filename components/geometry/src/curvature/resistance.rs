@@ -104,7 +104,8 @@ fn resist(graph: &Graph, conductances: &[f64], members: &[u32], resistances: &mu
     let columns: Vec<Vec<f64>> = (0..size).map(column).collect();
     let ground = vec![0.0; size];
     for &node in members {
-        for (&next, &position) in graph.of(node).iter().zip(graph.positions_of(node)).filter(|(next, _)| **next > node) {
+        for (&next, &position) in graph.of(node).iter().zip(graph.positions_of(node)).filter(|(next, _)| **next > node)
+        {
             let z = |node| place(node).map_or(&ground, |place| &columns[place]);
             let squares = z(node).iter().zip(z(next)).map(|(a, b)| (a - b) * (a - b));
             resistances[position as usize] = squares.sum();

@@ -37,7 +37,8 @@ pub fn weighted_curvature(graph: &Graph, lengths: &[f64], spread: Spread) -> Res
 pub(crate) fn check(graph: &Graph, lengths: &[f64], spread: Spread) -> Result<(), GraphError> {
     check_weights(graph.edges().len(), lengths)?;
     if graph.nodes() > WEIGHTED_NODES_MAX {
-        let reason = format!("a graph with lengths may have {WEIGHTED_NODES_MAX} nodes, and this has {}", graph.nodes());
+        let reason =
+            format!("a graph with lengths may have {WEIGHTED_NODES_MAX} nodes, and this has {}", graph.nodes());
         return Err(GraphError::TooLarge(reason));
     }
     let powers = 0.0..=16.0;
@@ -74,7 +75,11 @@ impl Distances {
             let (a, b) = (from.get(i).map_or(u32::MAX, |x| x.0), to.get(j).map_or(u32::MAX, |x| x.0));
             let node = a.min(b);
             let more = if a == node { from[i].1 } else { 0.0 } - if b == node { to[j].1 } else { 0.0 };
-            if more > 0.0 { supply.push((node, more)) } else if more < 0.0 { demand.push((node, -more)) }
+            if more > 0.0 {
+                supply.push((node, more))
+            } else if more < 0.0 {
+                demand.push((node, -more))
+            }
             i += usize::from(a == node);
             j += usize::from(b == node);
         }
@@ -98,7 +103,8 @@ fn measure(graph: &Graph, lengths: &[f64], node: u32, spread: Spread) -> Vec<(u3
         shares.fill(1.0);
         total = shares.len() as f64;
     }
-    let around = graph.of(node).iter().zip(shares).map(|(next, share)| (*next, (1.0 - spread.idleness) * share / total));
+    let around =
+        graph.of(node).iter().zip(shares).map(|(next, share)| (*next, (1.0 - spread.idleness) * share / total));
     let mut all: Vec<(u32, f64)> = around.chain([(node, spread.idleness)]).collect();
     all.sort_unstable_by_key(|(node, _)| *node);
     all

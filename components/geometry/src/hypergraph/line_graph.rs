@@ -16,7 +16,8 @@ pub fn line_graph(hypergraph: &Hypergraph, s: u32) -> Result<Graph, HypergraphEr
     if s == 0 {
         return Err(HypergraphError::OutOfRange("s must be at least 1".to_owned()));
     }
-    let meetings: usize = hypergraph.incident().iter().map(|edges| edges.len() * edges.len().saturating_sub(1) / 2).sum();
+    let meetings: usize =
+        hypergraph.incident().iter().map(|edges| edges.len() * edges.len().saturating_sub(1) / 2).sum();
     if meetings > PAIRS_MAX {
         let reason = format!("hyperedges meet {meetings} times, and {PAIRS_MAX} are allowed");
         return Err(HypergraphError::OutOfRange(reason));

@@ -64,7 +64,9 @@ pub fn orchid(
     idleness: Idleness,
 ) -> Result<Orchid, HypergraphError> {
     let graph = hypergraph.clique_expansion()?;
-    if let Some(most) = (0..graph.nodes() as u32).map(|node| graph.degree(node)).max().filter(|most| *most > NEIGHBOURS_MAX) {
+    if let Some(most) =
+        (0..graph.nodes() as u32).map(|node| graph.degree(node)).max().filter(|most| *most > NEIGHBOURS_MAX)
+    {
         let reason = format!("a node may have {NEIGHBOURS_MAX} neighbours, and one has {most}");
         return Err(HypergraphError::OutOfRange(reason));
     }
@@ -77,7 +79,8 @@ pub fn orchid(
     let all: Vec<((u32, u32), Ratio)> = graph.edges().iter().map(curvature).collect::<Result<_, HypergraphError>>()?;
     let by_pair: BTreeMap<(u32, u32), Ratio> = all.iter().copied().collect();
     let edge = |edge: &Vec<u32>| aggregate(aggregation, pairs(edge).filter_map(|pair| by_pair.get(&pair).copied()));
-    let edges = hypergraph.edges().iter().map(|members| edge(members).ok_or_else(too_fine)).collect::<Result<_, _>>()?;
+    let edges =
+        hypergraph.edges().iter().map(|members| edge(members).ok_or_else(too_fine)).collect::<Result<_, _>>()?;
     let mut nodes = vec![0.0; hypergraph.incident().len()];
     for ((a, b), ratio) in &all {
         nodes[*a as usize] += ratio.nearest();
@@ -108,7 +111,8 @@ fn measure(
         Dispersion::UnweightedClique => shares.extend(graph.of(node).iter().map(|next| (*next, 1))),
         Dispersion::WeightedClique | Dispersion::UnweightedStar => {
             let others = edges.iter().map(|edge| edge.len() as u64 - 1);
-            let whole = others.clone().try_fold(1_u64, |whole, count| (whole / gcd(whole, count)).checked_mul(count))?;
+            let whole =
+                others.clone().try_fold(1_u64, |whole, count| (whole / gcd(whole, count)).checked_mul(count))?;
             for (edge, others) in edges.iter().zip(others) {
                 let share = if dispersion == Dispersion::WeightedClique { 1 } else { whole / others };
                 for member in edge.iter().filter(|member| **member != node) {
@@ -140,7 +144,9 @@ fn between(graph: &Graph, a: &Measure, b: &Measure) -> Option<Ratio> {
     for (node, mass) in &b.masses {
         *rest.entry(*node).or_default() -= mass.checked_mul(for_b)?;
     }
-    let side = |sign: i128| rest.iter().filter(move |(_, mass)| **mass * sign > 0).map(move |(node, mass)| (*node, mass * sign));
+    let side = |sign: i128| {
+        rest.iter().filter(move |(_, mass)| **mass * sign > 0).map(move |(node, mass)| (*node, mass * sign))
+    };
     let (supply, demand): (Vec<(u32, i128)>, Vec<(u32, i128)>) = (side(1).collect(), side(-1).collect());
     let cost: Vec<f64> =
         supply.iter().flat_map(|(from, _)| demand.iter().map(|(to, _)| f64::from(steps(graph, *from, *to)))).collect();

@@ -52,9 +52,8 @@ fn tridiagonal(matrix: &mut [f64], size: usize) -> (Vec<f64>, Vec<f64>) {
         v[row - 1] -= sign;
         let half: f64 = v.iter().map(|x| x * x).sum::<f64>() / 2.0;
         // p = A v / h; q = p - (v.p / 2h) v; A -= v q^T + q v^T.
-        let mut p: Vec<f64> = (0..row)
-            .map(|i| (0..row).map(|j| matrix[i.max(j) * size + i.min(j)] * v[j]).sum::<f64>() / half)
-            .collect();
+        let mut p: Vec<f64> =
+            (0..row).map(|i| (0..row).map(|j| matrix[i.max(j) * size + i.min(j)] * v[j]).sum::<f64>() / half).collect();
         let share: f64 = v.iter().zip(&p).map(|(v, p)| v * p).sum::<f64>() / (2.0 * half);
         p.iter_mut().zip(&v).for_each(|(p, v)| *p -= share * v);
         for i in 0..row {
@@ -77,7 +76,8 @@ fn eigenvalues(diagonal: &mut [f64], beside: &mut [f64]) {
     for first in 0..size {
         // 64 rounds are far more than the three or so that an eigenvalue takes.
         for _ in 0..64 {
-            let small = |at: &usize| beside[*at].abs() <= f64::EPSILON * (diagonal[*at].abs() + diagonal[*at + 1].abs());
+            let small =
+                |at: &usize| beside[*at].abs() <= f64::EPSILON * (diagonal[*at].abs() + diagonal[*at + 1].abs());
             let last = (first..size - 1).find(small).unwrap_or(size - 1);
             if last == first {
                 break;

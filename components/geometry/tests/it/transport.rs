@@ -169,8 +169,11 @@ fn closed_forms_hold() {
     let bipartite = transport_curvature(Transport::LinLuYau, &graph(60, &bipartite));
     assert!(bipartite.iter().all(|value| *value == Ratio::new(2, 30)));
     // A tree: 2/d + 2/d' - 2 where both are at least 2 (Jost and Liu, 2014).
-    let double: Vec<(u32, u32)> =
-        [(0, 1)].into_iter().chain((2..20_001).map(|leaf| (0, leaf))).chain((20_001..40_000).map(|leaf| (1, leaf))).collect();
+    let double: Vec<(u32, u32)> = [(0, 1)]
+        .into_iter()
+        .chain((2..20_001).map(|leaf| (0, leaf)))
+        .chain((20_001..40_000).map(|leaf| (1, leaf)))
+        .collect();
     let graph = graph(40_000, &double);
     let joined = transport_curvature(Transport::LinLuYau, &graph)[0];
     assert_eq!(joined, Ratio::new(4 - 2 * 20_000, 20_000));

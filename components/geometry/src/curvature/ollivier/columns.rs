@@ -203,7 +203,8 @@ impl Columns {
 
     fn keep(&mut self, bits: &[u64], most: usize) -> Row {
         let sparse = self.words > 1
-            && (most <= 2 * self.words || bits.iter().map(|word| word.count_ones() as usize).sum::<usize>() <= self.words);
+            && (most <= 2 * self.words
+                || bits.iter().map(|word| word.count_ones() as usize).sum::<usize>() <= self.words);
         if sparse {
             let from = self.lists.len();
             for (index, &word) in bits.iter().enumerate() {

@@ -3,7 +3,10 @@
 //! Primal and dual by turns (Ford and Fulkerson, 1957): as many units as can go over distance 1; then, by the potentials that this
 //! leaves, as many as can go for 2 each; the rest goes over 3, which is how far any two are apart at most. Each half is a
 //! maximum flow in layers (Dinic, 1970), whose sets of columns are rows of bits.
-#![allow(clippy::indexing_slicing, reason = "a kernel: indices are sources, columns and entries that this file hands out")]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "a kernel: indices are sources, columns and entries that this file hands out"
+)]
 
 use super::columns::{Columns, NONE, Row, Seen};
 use crate::graph::Adjacency;
@@ -107,7 +110,8 @@ impl Flow {
         if mass > 0 {
             let near = columns.near(slot);
             let far = if beside { Row::All } else { Row::Unknown };
-            let source = Source { slot, left: mass, beside, near, far, low: true, layer: NONE, second_row: false, cursor: 0 };
+            let source =
+                Source { slot, left: mass, beside, near, far, low: true, layer: NONE, second_row: false, cursor: 0 };
             self.sources.push(source);
         }
     }
