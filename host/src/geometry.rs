@@ -1,14 +1,17 @@
 //! Geometry: typed calls, in instances that are kept warm. One file per interface.
 
+mod anomaly;
 mod cloud;
 mod curvature;
 mod distance;
 mod hierarchy;
+mod hypergraph;
 mod manifold;
 mod multilayer;
 mod property;
 mod series;
 mod spectral;
+mod tracker;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -22,8 +25,10 @@ use crate::engine::Engine;
 
 pub use curvature::CurvatureError;
 pub use distance::DistanceError;
+pub use hypergraph::HypergraphError;
 pub use manifold::{AnalysisError, ManifoldError, MeanSettings};
 pub use series::WarpPath;
+pub use tracker::{Tracker, TrackerError};
 
 /// Instances that wait for the next call at most.
 const WARM_MAX: usize = 8;

@@ -44,7 +44,10 @@ pub use cancel::{Cancel, CancelOnDrop};
 pub use components::{ArtefactError, Component, Components, ManifestEntry};
 pub use embedder::Embedder;
 pub use engine::{Engine, EngineConfig, EngineError};
-pub use geometry::{AnalysisError, CurvatureError, DistanceError, Geometry, ManifoldError, MeanSettings, WarpPath};
+pub use geometry::{
+    AnalysisError, CurvatureError, DistanceError, Geometry, HypergraphError, ManifoldError, MeanSettings, Tracker,
+    TrackerError, WarpPath,
+};
 pub use graph_instance::{GraphError, GraphInstance, View};
 pub use segment::{DocumentError, QueryError, Segment};
 pub use types::{Embedding, ModelInfo, TextSpan as Span};

@@ -2,8 +2,16 @@
 //!
 //! They are generated from the WIT, so the two cannot differ; the WIT documents each field.
 
-pub use crate::bindings::geometry::exports::skerry::geometry::curvature::{Edge, Forman};
+pub use crate::bindings::geometry::exports::skerry::geometry::anomaly::{Scale, Scores as AnomalyScores, Suspicion};
+pub use crate::bindings::geometry::exports::skerry::geometry::community::Partition as Communities;
+pub use crate::bindings::geometry::exports::skerry::geometry::curvature::{
+    Edge, Forman, Ratio, Resistance, Spread, Transport,
+};
 pub use crate::bindings::geometry::exports::skerry::geometry::distance::Metric;
+pub use crate::bindings::geometry::exports::skerry::geometry::hypergraph::{
+    Aggregation, Dispersion, LineGraph, Orchid, Statistics as HypergraphStatistics,
+};
+pub use crate::bindings::geometry::exports::skerry::geometry::tracking::{Change, Measure, Score};
 pub use crate::bindings::geometry::exports::skerry::geometry::{
     cloud::{
         Curvature as CloudCurvature, Dimension, Estimates as CloudEstimates, Hyperbolicity, Wishes as CloudWishes,

@@ -13,7 +13,10 @@
 //! The same crate is the rlib that tests use natively and, on `wasm32`, the component with the world
 //! `skerry:geometry/geometry`.
 
+pub mod anomaly;
+pub mod betweenness;
 pub mod cloud;
+pub mod communities;
 pub mod curvature;
 pub mod distance;
 mod draw;
@@ -22,6 +25,7 @@ pub mod graph;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 pub mod hierarchy;
+pub mod hypergraph;
 pub mod linear;
 pub mod manifold;
 pub mod multilayer;
@@ -29,3 +33,4 @@ pub mod property;
 pub mod robust;
 pub mod series;
 pub mod spectral;
+pub mod tracker;

@@ -1,6 +1,6 @@
 //! Forman curvature: what triangles and squares an edge lies in, against the degrees of its ends.
 
-use crate::graph::{Adjacency, Edge, Graph, GraphError, common};
+use crate::graph::{Adjacency, Edge, Graph, GraphError, check_weights, common};
 
 /// Which Forman curvature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,31 @@ pub enum Forman {
 pub fn forman_curvature(kind: Forman, nodes: u32, edges: &[Edge]) -> Result<Vec<f64>, GraphError> {
     let graph = Graph::new(nodes, edges)?;
     Ok(edges.iter().map(|edge| edge_curvature(kind, &graph, *edge)).collect())
+}
+
+/// Forman curvature of a graph with weights, as Sreejith, Mohanraj, Jost, Saucan and Samal (J. Statistical Mechanics, 2016) define it:
+/// `w_e (w_u / w_e + w_v / w_e - sum (w_u / sqrt(w_e w_eu) + w_v / sqrt(w_e w_ev)))`, the sum being over the other edges at either end.
+/// With all weights 1 it is [`Forman::Plain`]. `nodes` has a weight for each node up to the last with an edge, or is empty for 1.
+///
+/// # Errors
+/// [`GraphError::Weight`] for a weight that is missing or not positive and finite.
+pub fn weighted_forman(graph: &Graph, edges: &[f64], nodes: &[f64]) -> Result<Vec<f64>, GraphError> {
+    check_weights(graph.edges().len(), edges)?;
+    if !nodes.is_empty() {
+        let checked = nodes.get(..graph.nodes()).unwrap_or(nodes);
+        check_weights(graph.nodes(), checked)?;
+    }
+    let weight = |list: &[f64], place: u32| list.get(place as usize).copied().unwrap_or(1.0);
+    let curvature = |(edge, position): (&Edge, u32)| {
+        let own = weight(edges, position);
+        let at = |node: u32| {
+            let other = graph.positions_of(node).iter().filter(|other| **other != position);
+            let beside: f64 = other.map(|other| 1.0 / (own * weight(edges, *other)).sqrt()).sum();
+            weight(nodes, node) * (1.0 / own - beside)
+        };
+        own * (at(edge.source) + at(edge.target))
+    };
+    Ok(graph.edges().iter().zip(0..).map(curvature).collect())
 }
 
 /// The curvature of one edge of a graph.

@@ -47,6 +47,11 @@ impl Idleness {
         }
         Ok(Idleness { numerator, denominator })
     }
+
+    /// Numerator and denominator, as they were given.
+    pub fn parts(self) -> (u32, u32) {
+        (self.numerator, self.denominator)
+    }
 }
 
 /// Which of the two.

@@ -4,10 +4,13 @@
 mod clouds;
 mod curvature;
 mod distance;
+mod hypergraph;
 mod manifolds;
 mod networks;
 mod series;
+mod tracker;
 mod transport;
+mod weighted;
 
 use serde_json::Value;
 

@@ -64,6 +64,11 @@ impl Columns {
             self.slot_of[node as usize] = NONE;
             self.column_of[node as usize] = NONE;
         }
+        // The graph may have grown.
+        if self.slot_of.len() < graph.nodes() {
+            self.slot_of.resize(graph.nodes(), NONE);
+            self.column_of.resize(graph.nodes(), NONE);
+        }
         self.hub = hub;
         self.width = graph.of(hub).len();
         self.words = self.width.div_ceil(64);
@@ -259,6 +264,35 @@ impl Columns {
                         word &= word - 1;
                     }
                 }
+            }
+        }
+    }
+
+    /// The first column from the cursor on that is in the row and in both sets. The cursor stays before it.
+    pub(super) fn first(&self, row: Row, one: &[u64], other: &[u64], cursor: &mut u32) -> Option<u32> {
+        match row {
+            Row::Unknown => None,
+            Row::Sparse(from, until) => {
+                let list = &self.lists[from as usize..until as usize];
+                while let Some(&column) = list.get(*cursor as usize) {
+                    let (index, bit) = (column as usize / 64, 1_u64 << (column % 64));
+                    if one[index] & other[index] & bit != 0 {
+                        return Some(column);
+                    }
+                    *cursor += 1;
+                }
+                None
+            }
+            Row::All | Row::Dense(_) => {
+                while (*cursor as usize) < self.words {
+                    let index = *cursor as usize;
+                    let word = self.word(row, index) & one[index] & other[index];
+                    if word != 0 {
+                        return Some(*cursor * 64 + word.trailing_zeros());
+                    }
+                    *cursor += 1;
+                }
+                None
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Primal and dual by turns (Ford and Fulkerson, 1957): as many units as can go over distance 1; then, by the potentials that this
 //! leaves, as many as can go for 2 each; the rest goes over 3, which is how far any two are apart at most. Each half is a
-//! maximum flow by breadth-first searches, every one of which takes all paths that it found.
+//! maximum flow in layers (Dinic, 1970), whose sets of columns are rows of bits.
 #![allow(
     clippy::indexing_slicing,
     reason = "a kernel: indices are sources, columns and entries that this file hands out"
@@ -24,18 +24,17 @@ struct Source {
     far: Row,
     /// Potential 0 rather than 1 in the second half.
     low: bool,
-    seen: bool,
-    /// The entry against which a search came here.
-    by: u32,
-    /// Where that search began.
-    root: u32,
+    /// The layer that the last search found it in, or [`NONE`].
+    layer: u32,
+    /// Which of its rows, and from where on in it, may still have a way on.
+    second_row: bool,
+    cursor: u32,
 }
 
 /// Mass on its way from a source to a column.
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     source: u32,
-    column: u32,
     amount: u64,
     next: u32,
 }
@@ -49,18 +48,25 @@ pub(super) struct Flow {
     used: Vec<u64>,
     /// The first entry of each column.
     head: Vec<u32>,
-    /// From which source a search came to the column.
-    from: Vec<u32>,
+    /// The first entry of each column that may still have a way on.
+    way: Vec<u32>,
     /// Columns with used or head.
     dirty: Vec<u32>,
     /// Columns that want something at all, and those that still do.
     wanted: Vec<u64>,
     open: Vec<u64>,
-    /// Columns of potential 1, and of potential 2, that a search has not seen.
+    /// Columns of potential 1, and of potential 2.
     low: Vec<u64>,
     high: Vec<u64>,
-    queue: Vec<u32>,
-    ends: Vec<u32>,
+    /// Those of them that a search has not seen.
+    low_unseen: Vec<u64>,
+    high_unseen: Vec<u64>,
+    /// Columns of each layer that may still have a way on, layer after layer.
+    alive: Vec<u64>,
+    sources_here: Vec<u32>,
+    columns_here: Vec<u32>,
+    /// Source, column and entry of each step of a path.
+    path: Vec<(u32, u32, u32)>,
     /// What a column takes, and what the one of the other end does.
     capacity: u64,
     end_column: u32,
@@ -77,7 +83,7 @@ impl Flow {
         if self.used.len() < columns.width {
             self.used.resize(columns.width, 0);
             self.head.resize(columns.width, NONE);
-            self.from.resize(columns.width, NONE);
+            self.way.resize(columns.width, NONE);
         }
         self.sources.clear();
         self.entries.clear();
@@ -104,17 +110,9 @@ impl Flow {
         if mass > 0 {
             let near = columns.near(slot);
             let far = if beside { Row::All } else { Row::Unknown };
-            self.sources.push(Source {
-                slot,
-                left: mass,
-                beside,
-                near,
-                far,
-                low: true,
-                seen: false,
-                by: NONE,
-                root: NONE,
-            });
+            let source =
+                Source { slot, left: mass, beside, near, far, low: true, layer: NONE, second_row: false, cursor: 0 };
+            self.sources.push(source);
         }
     }
 
@@ -154,36 +152,22 @@ impl Flow {
 
     /// Potentials after the first half: what its last search saw is cheaper by one than the rest.
     fn second_half(&mut self, columns: &mut Columns, graph: &impl Adjacency) {
-        // `low` is what that search did not see.
-        for ((low, high), wanted) in self.low.iter_mut().zip(&mut self.high).zip(&self.wanted) {
-            *high = *low;
-            *low = wanted & !*high;
-        }
+        self.high.clone_from(&self.low_unseen);
+        self.low.iter_mut().zip(&self.high).for_each(|(low, high)| *low &= !high);
         for source in &mut self.sources {
-            source.low = source.seen;
+            source.low = source.layer != NONE;
             if source.low && !source.beside {
                 source.far = columns.far(graph, source.slot);
             }
         }
-        let (low, high) = (self.low.clone(), self.high.clone());
         self.greedy(columns, true);
-        loop {
-            let found = self.search(columns);
-            if !found {
-                return;
-            }
-            self.low.clone_from(&low);
-            self.high.clone_from(&high);
-        }
+        self.saturate(columns);
     }
 
-    /// Searches until there is no path; leaves what the last search saw in the sources and out of `low`.
+    /// Sends what can be sent over arcs of reduced cost 0; leaves what the last search, which found no way, saw.
     fn saturate(&mut self, columns: &Columns) {
-        loop {
-            self.low.clone_from(&self.wanted);
-            if !self.search(columns) {
-                return;
-            }
+        while self.search(columns) {
+            self.send(columns);
         }
     }
 
@@ -222,103 +206,173 @@ impl Flow {
             entry = self.entries[entry as usize].next;
         }
         if entry == NONE {
-            self.entries.push(Entry { source, column, amount, next: self.head[at] });
+            self.entries.push(Entry { source, amount, next: self.head[at] });
             self.head[at] = self.entries.len() as u32 - 1;
         } else {
             self.entries[entry as usize].amount += amount;
         }
     }
 
-    /// One breadth-first search from all that is left, and every path that it found. False when there was none.
+    /// Layers from all that is left, up to the first with an open column. False when there is none.
     fn search(&mut self, columns: &Columns) -> bool {
-        self.queue.clear();
-        self.ends.clear();
+        self.low_unseen.clone_from(&self.low);
+        self.high_unseen.clone_from(&self.high);
+        self.alive.clear();
+        self.sources_here.clear();
         for (index, source) in self.sources.iter_mut().enumerate() {
-            source.seen = source.left > 0;
-            if source.seen {
-                source.by = NONE;
-                source.root = index as u32;
-                self.queue.push(index as u32);
+            source.layer = NONE;
+            (source.second_row, source.cursor) = (false, 0);
+            if source.left > 0 {
+                source.layer = 0;
+                self.sources_here.push(index as u32);
             }
         }
-        let mut next = 0;
-        while next < self.queue.len() {
-            let index = self.queue[next];
-            next += 1;
-            self.expand(columns, index);
+        let mut layer = 0;
+        while !self.sources_here.is_empty() {
+            let begin = self.alive.len();
+            self.alive.resize(begin + columns.words, 0);
+            if self.see(columns, begin) {
+                return true;
+            }
+            layer += 1;
+            self.next_layer(layer);
         }
-        let ends = std::mem::take(&mut self.ends);
-        for &column in &ends {
-            self.augment(column);
+        false
+    }
+
+    /// Columns next to this layer's sources that no layer before has. True when some are open; then only those stay.
+    fn see(&mut self, columns: &Columns, begin: usize) -> bool {
+        let Flow { sources, sources_here, columns_here, low_unseen, high_unseen, alive, open, way, head, .. } = self;
+        let mut found = false;
+        columns_here.clear();
+        let mut arrive = |column: u32| {
+            let (index, bit) = (column as usize / 64, 1 << (column % 64));
+            found |= open[index] & bit != 0;
+            alive[begin + index] |= bit;
+            way[column as usize] = head[column as usize];
+            columns_here.push(column);
+            GO_ON
+        };
+        for &index in &*sources_here {
+            let source = sources[index as usize];
+            if source.low {
+                columns.scan(source.near, low_unseen, &mut arrive);
+                columns.scan(source.far, high_unseen, &mut arrive);
+            } else {
+                columns.scan(source.near, high_unseen, &mut arrive);
+            }
         }
-        let found = !ends.is_empty();
-        self.ends = ends;
+        if found {
+            alive[begin..].iter_mut().zip(open).for_each(|(alive, open)| *alive &= *open);
+        }
         found
     }
 
-    /// Goes on from a source over the arcs of reduced cost 0.
-    fn expand(&mut self, columns: &Columns, index: u32) {
-        let source = self.sources[index as usize];
-        let (mut low, mut high) = (std::mem::take(&mut self.low), std::mem::take(&mut self.high));
-        if source.low {
-            columns.scan(source.near, &mut low, |column| self.arrive(index, column));
-            columns.scan(source.far, &mut high, |column| self.arrive(index, column));
-        } else {
-            columns.scan(source.near, &mut high, |column| self.arrive(index, column));
+    /// Sources that could send less to the columns of the layer before.
+    fn next_layer(&mut self, layer: u32) {
+        self.sources_here.clear();
+        for &column in &self.columns_here {
+            let mut entry = self.head[column as usize];
+            while entry != NONE {
+                let Entry { source, amount, next } = self.entries[entry as usize];
+                let other = &mut self.sources[source as usize];
+                if amount > 0 && other.layer == NONE {
+                    other.layer = layer;
+                    self.sources_here.push(source);
+                }
+                entry = next;
+            }
         }
-        (self.low, self.high) = (low, high);
     }
 
-    fn arrive(&mut self, index: u32, column: u32) -> Seen {
-        let at = column as usize;
-        self.from[at] = index;
-        if self.open[at / 64] & (1 << (at % 64)) != 0 {
-            self.ends.push(column);
-            return GO_ON;
+    /// All ways through the layers, depth first; what turns out to lead nowhere is not tried again.
+    fn send(&mut self, columns: &Columns) {
+        for root in 0..self.sources.len() as u32 {
+            self.path.clear();
+            let mut here = root;
+            while self.sources[root as usize].left > 0 && self.sources[root as usize].layer == 0 {
+                let Some(column) = self.next_column(columns, here) else {
+                    // Nothing leads on from here.
+                    let Some((before, column, entry)) = self.path.pop() else { break };
+                    self.way[column as usize] = self.entries[entry as usize].next;
+                    here = before;
+                    continue;
+                };
+                if self.is_open(column) {
+                    self.augment(root, here, column);
+                    self.path.clear();
+                    here = root;
+                } else if let Some(entry) = self.next_entry(column, self.sources[here as usize].layer + 1) {
+                    self.path.push((here, column, entry));
+                    here = self.entries[entry as usize].source;
+                } else {
+                    self.kill(columns, here, column);
+                }
+            }
         }
-        let root = self.sources[index as usize].root;
-        let mut entry = self.head[at];
+    }
+
+    fn is_open(&self, column: u32) -> bool {
+        self.open[column as usize / 64] & (1 << (column % 64)) != 0
+    }
+
+    fn kill(&mut self, columns: &Columns, here: u32, column: u32) {
+        let begin = self.sources[here as usize].layer as usize * columns.words;
+        self.alive[begin + column as usize / 64] &= !(1 << (column % 64));
+    }
+
+    /// The first column of a source's layer that it may send to and that may have a way on.
+    fn next_column(&mut self, columns: &Columns, index: u32) -> Option<u32> {
+        let source = &mut self.sources[index as usize];
+        let begin = source.layer as usize * columns.words;
+        let alive = self.alive.get(begin..begin + columns.words)?;
+        loop {
+            let (row, mask) = match (source.low, source.second_row) {
+                (true, false) => (source.near, &self.low),
+                (true, true) => (source.far, &self.high),
+                (false, false) => (source.near, &self.high),
+                (false, true) => return None,
+            };
+            if let Some(column) = columns.first(row, alive, mask, &mut source.cursor) {
+                return Some(column);
+            }
+            if source.second_row {
+                return None;
+            }
+            (source.second_row, source.cursor) = (true, 0);
+        }
+    }
+
+    /// The first entry of a column through which there may be a way on, to a source of the next layer.
+    fn next_entry(&mut self, column: u32, layer: u32) -> Option<u32> {
+        let mut entry = self.way[column as usize];
         while entry != NONE {
-            let Entry { source, amount, next, .. } = self.entries[entry as usize];
-            let other = &mut self.sources[source as usize];
-            if amount > 0 && !other.seen {
-                (other.seen, other.by, other.root) = (true, entry, root);
-                self.queue.push(source);
+            let Entry { source, amount, next } = self.entries[entry as usize];
+            if amount > 0 && self.sources[source as usize].layer == layer {
+                self.way[column as usize] = entry;
+                return Some(entry);
             }
             entry = next;
         }
-        GO_ON
+        None
     }
 
-    /// Sends along the path that ends in a column as much as it still takes after the paths before it.
-    fn augment(&mut self, column: u32) {
-        let mut index = self.from[column as usize];
-        let mut amount = self.capacity_of(column) - self.used[column as usize];
-        amount = amount.min(self.sources[self.sources[index as usize].root as usize].left);
-        while self.sources[index as usize].by != NONE {
-            let entry = self.entries[self.sources[index as usize].by as usize];
-            amount = amount.min(entry.amount);
-            index = self.from[entry.column as usize];
-        }
-        if amount == 0 {
-            return;
-        }
-        let (mut to, mut index) = (column, self.from[column as usize]);
-        loop {
-            self.push(index, to, amount);
-            let by = self.sources[index as usize].by;
-            if by == NONE {
-                break;
-            }
-            let entry = &mut self.entries[by as usize];
-            entry.amount -= amount;
-            to = entry.column;
-            index = self.from[to as usize];
-        }
-        self.sources[index as usize].left -= amount;
+    /// Sends along the path as much as it takes.
+    fn augment(&mut self, root: u32, last: u32, column: u32) {
         let at = column as usize;
+        let room = self.capacity_of(column) - self.used[at];
+        let amount = room.min(self.sources[root as usize].left);
+        let amount = self.path.iter().fold(amount, |least, step| least.min(self.entries[step.2 as usize].amount));
+        let path = std::mem::take(&mut self.path);
+        for &(source, column, entry) in &path {
+            self.push(source, column, amount);
+            self.entries[entry as usize].amount -= amount;
+        }
+        self.path = path;
+        self.push(last, column, amount);
+        self.sources[root as usize].left -= amount;
         self.used[at] += amount;
-        if self.used[at] == self.capacity_of(column) {
+        if amount == room {
             self.open[at / 64] &= !(1 << (at % 64));
         }
     }
