@@ -77,7 +77,7 @@ impl ProjectGraph {
         ask: impl FnOnce(&mut GraphInstance) -> Result<T, E>,
     ) -> Result<T, E> {
         let mut state = self.lock();
-        let outcome = self.catch_up(&mut state).map_err(E::from).and_then(|instance| ask(instance));
+        let outcome = self.catch_up(&mut state).map_err(E::from).and_then(ask);
         if state.as_ref().is_some_and(|state| state.instance.is_poisoned()) {
             *state = None;
         }

@@ -47,7 +47,7 @@ enum ImportFormat {
     Turtle,
     /// RDF as N-Triples.
     Ntriples,
-    /// GraphML.
+    /// `GraphML`.
     Graphml,
     /// A list of edges, one a line, with commas, semicolons, tabs or spaces.
     Edges,

@@ -1,4 +1,4 @@
-//! Files with graphs, turned into records and links: RDF, GraphML, edge lists, hypergraphs. docs/import.md says how.
+//! Files with graphs, turned into records and links: RDF, `GraphML`, edge lists, hypergraphs. docs/import.md says how.
 
 mod edges;
 mod graphml;
@@ -22,7 +22,7 @@ pub enum GraphFormat {
     Turtle,
     /// RDF 1.1 N-Triples.
     NTriples,
-    /// GraphML.
+    /// `GraphML`.
     Graphml,
     /// A list of edges, one a line.
     Edges,

@@ -25,13 +25,11 @@ pub fn document(records: &[RecordBody]) -> Value {
                 (Some(key), _) => key.clone(),
                 (None, other) => format!("link:{}", other.as_deref().unwrap_or_default()),
             };
-            let mut incidence = json!({ "edge": id, "node": node });
-            if directed {
-                incidence["direction"] = json!(member.role);
+            incidences.push(if directed {
+                json!({ "edge": id, "node": node, "direction": member.role })
             } else {
-                incidence["attrs"] = json!({ "role": member.role });
-            }
-            incidences.push(incidence);
+                json!({ "edge": id, "node": node, "attrs": { "role": member.role } })
+            });
         }
     }
     let kind = if directed { "directed" } else { "undirected" };

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use automerge::transaction::Transactable;
 use automerge::{ObjType, ScalarValue};
 use proptest::prelude::*;
+use redb::ReadableTable;
 use serde_json::json;
 use skerry_sync::document::Slot;
 use skerry_sync::{Interval, Layer, LayerError, LayerKind, Replica, WriteError, circles};

@@ -247,7 +247,7 @@ mod tests {
     /// records that continue the first.
     #[test]
     fn hubs_are_spread() {
-        let star: String = (0..5_000).map(|leaf| format!("hub,leaf{leaf}\n")).collect();
+        let star: String = (0..5_000).map(|leaf| format!("hub,leaf{leaf}")).collect::<Vec<_>>().join("\n");
         let graph = read_text(&star, None).unwrap();
         assert_eq!(graph.records.len(), 5_001);
         assert_eq!(graph.records.iter().map(|found| found.record.links.len()).sum::<usize>(), 5_000);
@@ -257,7 +257,7 @@ mod tests {
             graph.records.iter().map(|found| serde_json::to_string(&found.record).unwrap()).collect()
         };
         assert_eq!(json(&graph), json(&again));
-        let typed: String = (0..2_500).map(|kind| format!("hub,other,t{kind}\n")).collect();
+        let typed: String = (0..2_500).map(|kind| format!("hub,other,t{kind}")).collect::<Vec<_>>().join("\n");
         let graph = read_text(&typed, Some("source,target,type")).unwrap();
         let keys: Vec<&str> = graph.records.iter().map(|found| found.record.key.as_str()).collect();
         assert_eq!(keys, ["hub", "hub~2", "other"]);

@@ -1,4 +1,4 @@
-//! GraphML (Brandes et al. 2002): nodes are records, edges and hyperedges links. A graph inside a node is a hierarchy.
+//! `GraphML` (Brandes et al. 2002): nodes are records, edges and hyperedges links. A graph inside a node is a hierarchy.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,7 @@ struct Key<'a> {
     default: Option<Value>,
 }
 
-/// Reads a GraphML document.
+/// Reads a `GraphML` document.
 pub(super) fn read(text: &str, gathered: &mut Gathered) -> Result<(), InputError> {
     let options = ParsingOptions { nodes_limit: u32::MAX, ..ParsingOptions::default() };
     let document = Document::parse_with_options(text, options).map_err(|error| {
@@ -147,10 +147,11 @@ impl<'a> File<'a> {
             return Err(self.fault(edge, "an edge has no `source` or no `target`".to_owned(), gathered));
         };
         let directed = edge.attribute("directed").map_or(directed, |directed| directed == "true");
-        let members = match directed {
-            true => [("source", source), ("target", target)],
+        let members = if directed {
+            [("source", source), ("target", target)]
+        } else {
             // An undirected edge has no first end; a fixed one makes it the same link, however it is written.
-            false => [("node", source.min(target)), ("node", source.max(target))],
+            [("node", source.min(target)), ("node", source.max(target))]
         };
         let members = members.iter().map(|(role, key)| MemberBody::record(role, key)).collect();
         self.link(edge, members, place, gathered)

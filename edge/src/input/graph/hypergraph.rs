@@ -63,15 +63,17 @@ struct Incidence {
 
 #[derive(Debug, Deserialize)]
 struct Node {
-    node: Value,
+    #[serde(rename = "node")]
+    name: Value,
     weight: Option<f64>,
     #[serde(default)]
     attrs: Map<String, Value>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct Edge {
-    edge: Value,
+    #[serde(rename = "edge")]
+    name: Value,
     weight: Option<f64>,
     #[serde(default)]
     attrs: Map<String, Value>,
@@ -115,7 +117,7 @@ fn hif(
     directed: bool,
     gathered: &mut Gathered,
 ) -> Result<(), InputError> {
-    for Node { node, weight, mut attrs } in nodes {
+    for Node { name: node, weight, mut attrs } in nodes {
         if let Some(weight) = weight {
             attrs.entry("weight").or_insert(json!(weight));
         }
@@ -124,7 +126,7 @@ fn hif(
     // In the order of the file: edges first that only say something about themselves.
     let mut order = Vec::new();
     let mut drafts: BTreeMap<String, Draft> = BTreeMap::new();
-    for Edge { edge, weight, attrs } in edges {
+    for Edge { name: edge, weight, attrs } in edges {
         let edge = name(&edge, gathered)?;
         order.push(edge.clone());
         drafts.insert(edge, Draft { weight, attributes: attrs, ..Draft::default() });

@@ -108,9 +108,10 @@ impl Triples<'_> {
         let label = node.as_str();
         let random = RANDOM_DIGITS.contains(&label.len()) && label.bytes().all(|byte| byte.is_ascii_hexdigit());
         let count = self.numbers.len();
-        let name = match random {
-            true => format!("#{}", self.numbers.entry(label.to_owned()).or_insert(count)),
-            false => label.to_owned(),
+        let name = if random {
+            format!("#{}", self.numbers.entry(label.to_owned()).or_insert(count))
+        } else {
+            label.to_owned()
         };
         let digest = Sha256::digest(format!("skerry/blank/1\0{}\0{name}", self.file_name));
         format!("_:{}", hex::encode(digest.get(..12).unwrap_or_default()))
