@@ -11,7 +11,10 @@ mod crash;
 mod embed_cli;
 mod endpoint;
 mod erasure;
+mod graph_api;
+mod graphql;
 mod hub;
+mod hybrid;
 mod models;
 mod process;
 mod reembed;
@@ -19,6 +22,7 @@ mod replicas;
 mod sealing;
 mod search;
 mod search_cli;
+mod sparql;
 mod test_hub;
 mod versions;
 
