@@ -45,6 +45,6 @@ pub use components::{ArtefactError, Component, Components, ManifestEntry};
 pub use embedder::Embedder;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use geometry::{CurvatureError, DistanceError, Geometry};
-pub use graph_instance::{GraphError, GraphInstance, View};
+pub use graph_instance::{GraphError, GraphInstance, GraphSession, Interrupted, View};
 pub use segment::{DocumentError, QueryError, Segment};
 pub use types::{Embedding, ModelInfo, TextSpan as Span};

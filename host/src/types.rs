@@ -17,8 +17,8 @@ pub use crate::bindings::query::exports::skerry::query::search::{
 pub mod graph {
     pub use crate::bindings::query::exports::skerry::query::documents::Scalar;
     pub use crate::bindings::query::exports::skerry::query::graph::{
-        Centrality, Direction, Expansion, Incident, Interval, Layer, LayerNode, Length, Link, Member, Name, Overlap, Path,
-        PatternLink, Reached, Rows, Selection, Sizes, Source, Step, Target, Term,
+        Centrality, Direction, Expansion, Incident, Interval, Layer, LayerNode, Length, Link, Member, Name, Overlap,
+        Path, PatternLink, Reached, Rows, Selection, Sizes, Source, Step, Target, Term,
     };
 
     impl Default for Selection {

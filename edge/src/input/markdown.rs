@@ -92,7 +92,8 @@ mod tests {
         assert_eq!(record.text, "The tide\n\nHigh water at noon, see moon and web.\n\nMore\n\none\ntwo");
         assert_eq!(record.data["title"], "The tide");
         assert_eq!(record.data["headings"], json!(["The tide", "More"]));
-        let objects: Vec<&str> = record.links.iter().map(|link| link.members[1].key.as_deref().unwrap_or_default()).collect();
+        let objects: Vec<&str> =
+            record.links.iter().map(|link| link.members[1].key.as_deref().unwrap_or_default()).collect();
         assert_eq!(objects, ["moon.md"]);
     }
 
