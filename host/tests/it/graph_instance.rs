@@ -119,8 +119,9 @@ fn neighbours_one_by_one_and_together() {
     let other = graph.open(&Selection { expansion: Expansion::Star, ..Selection::default() }).unwrap();
     let all: Vec<u32> = (0..NODES).collect();
     let one_by_one: Vec<Vec<u32>> = all.iter().map(|&node| graph.neighbours(&view, node).unwrap()).collect();
-    let session = graph.session(|session| all.iter().map(|&node| session.neighbours(&view, node)).collect());
-    assert_eq!(session.unwrap(), one_by_one);
+    let session: Vec<Vec<u32>> =
+        graph.session(|session| all.iter().map(|&node| session.neighbours(&view, node)).collect()).unwrap();
+    assert_eq!(session, one_by_one);
     let (begins, found) = graph.neighbours_of(&view, &all).unwrap();
     for (node, expected) in one_by_one.iter().enumerate() {
         assert_eq!(&found[begins[node] as usize..begins[node + 1] as usize], expected.as_slice());
