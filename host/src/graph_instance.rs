@@ -236,6 +236,18 @@ impl GraphInstance {
         self.ask(view, |graph, store, view| graph.call_neighbours(store, view, node))
     }
 
+    /// Asks many small questions under one deadline: what a call costs beside its answer is then only the crossing into the
+    /// component.
+    ///
+    /// # Errors
+    /// What `ask` passes on of its questions, as of one call: see [`CallError`].
+    pub fn session<T>(
+        &mut self,
+        ask: impl FnOnce(&mut GraphSession<'_>) -> Result<T, Interrupted>,
+    ) -> Result<T, CallError> {
+        self.call(|graph, store| ask(&mut GraphSession { graph, store }).map_err(|Interrupted(error)| error))
+    }
+
     /// The nodes one step away of each of many: where each one's begin in the second list (one more than nodes), and all of
     /// them.
     ///
@@ -356,6 +368,32 @@ impl GraphInstance {
         self.ask(view, |graph, store, view| graph.call_cycles(store, view))
     }
 }
+
+/// A [`GraphInstance`] in the middle of a call: see [`GraphInstance::session`].
+pub struct GraphSession<'a> {
+    graph: &'a Guest,
+    store: &'a mut Store<Guard>,
+}
+
+impl std::fmt::Debug for GraphSession<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("GraphSession").finish_non_exhaustive()
+    }
+}
+
+impl GraphSession<'_> {
+    /// As [`GraphInstance::neighbours`].
+    ///
+    /// # Errors
+    /// [`Interrupted`]: pass it on.
+    pub fn neighbours(&mut self, view: &View, node: u32) -> Result<Vec<u32>, Interrupted> {
+        self.graph.view().call_neighbours(&mut *self.store, view.resource, node).map_err(Interrupted)
+    }
+}
+
+/// A question ended the session: its deadline has passed, or the component failed. [`GraphInstance::session`] says which.
+#[derive(Debug)]
+pub struct Interrupted(wasmtime::Error);
 
 impl From<wit::Error> for GraphError {
     fn from(error: wit::Error) -> Self {

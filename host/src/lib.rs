@@ -48,6 +48,6 @@ pub use geometry::{
     AnalysisError, CurvatureError, DistanceError, Geometry, HypergraphError, ManifoldError, MeanSettings, Tracker,
     TrackerError, WarpPath,
 };
-pub use graph_instance::{GraphError, GraphInstance, View};
+pub use graph_instance::{GraphError, GraphInstance, GraphSession, Interrupted, View};
 pub use segment::{DocumentError, QueryError, Segment};
 pub use types::{Embedding, ModelInfo, TextSpan as Span};

@@ -9,6 +9,7 @@ mod chunks;
 mod embedding;
 mod geometry;
 mod graph;
+mod graph_instance;
 mod limits;
 mod oracle;
 mod purity;

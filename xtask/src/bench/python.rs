@@ -23,6 +23,9 @@ pub(super) const EMBEDDING: Environment =
 /// What the charts of the sync benchmark import.
 pub(super) const SYNC: Environment = Environment { requirements: "requirements-sync.txt", folder: "peers-sync-charts" };
 
+/// What the graph benchmark and its chart import.
+pub(super) const GRAPH: Environment = Environment { requirements: "requirements-graph.txt", folder: "peers-graph" };
+
 impl Environment {
     /// A folder that goes when the environment goes.
     pub(super) fn folder(&self) -> PathBuf {

@@ -102,6 +102,18 @@ impl Compiled {
         }
     }
 
+    /// Of each node number the numbers one step away, ascending.
+    pub(crate) fn numbered(&self, direction: Direction) -> Csr {
+        let back = self.rows(direction.reversed());
+        Csr::from_arcs(self.numbers(), |act| {
+            for (to, &place) in (0..).zip(&self.places) {
+                if place != NONE {
+                    back.row(place).iter().for_each(|&from| act(self.node(from), to));
+                }
+            }
+        })
+    }
+
     /// A value for each place as a value for each node number.
     pub(crate) fn by_number<T: Copy>(&self, values: &[T], other: T) -> Vec<T> {
         let value = |place: &u32| values.get(*place as usize).copied().unwrap_or(other);

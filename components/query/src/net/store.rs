@@ -17,7 +17,7 @@ pub const LAYERS_OF_ONE_MAX: usize = 64;
 pub const NAME_BYTES_MAX: usize = 512;
 
 /// Bytes of all keys together at most.
-const KEY_BYTES_MAX: usize = u32::MAX as usize;
+const KEY_BYTES_MAX: u64 = u32::MAX as u64;
 
 /// A link as one record states it.
 #[derive(Debug, Clone, Copy)]
@@ -79,8 +79,8 @@ impl Store {
     /// Puts sources in the place of those with the same key, and removes others. The last of equal keys counts.
     pub(crate) fn apply(&mut self, upsert: &[Source], remove: &[String]) -> Result<(), GraphError> {
         upsert.iter().try_for_each(check)?;
-        let new: usize = upsert.iter().flat_map(bytes_of_keys).sum();
-        if self.names.key_bytes().saturating_add(new) > KEY_BYTES_MAX {
+        let new: u64 = upsert.iter().flat_map(bytes_of_keys).map(|bytes| bytes as u64).sum();
+        if self.names.key_bytes() as u64 + new > KEY_BYTES_MAX {
             return Err(GraphError::TooMuch("one graph holds at most 4 GiB of keys".to_owned()));
         }
         self.revision += 1;
@@ -150,18 +150,11 @@ impl Store {
         // -0.0 and 0.0 are one weight.
         let weight = link.weight + 0.0;
         let slot = Slot { weight, entry, source, kind, layers, valid, start, count, next, twin };
-        let number = match self.free.pop() {
-            Some(number) => {
-                if let Some(place) = self.slots.get_mut(number as usize) {
-                    *place = slot;
-                }
-                number
-            }
-            None => {
-                self.slots.push(slot);
-                self.slots.len() as u32 - 1
-            }
-        };
+        let number = self.free.pop().unwrap_or(self.slots.len() as u32);
+        match self.slots.get_mut(number as usize) {
+            Some(place) => *place = slot,
+            None => self.slots.push(slot),
+        }
         if let Some(entry) = self.names.entry_mut(entry) {
             entry.first = number;
         }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::arcs::{self, Arc};
 use super::compiled::Compiled;
+use super::csr::Csr;
 use super::filter::Filter;
 use super::hierarchy::Hierarchy;
 use super::store::Store;
@@ -18,6 +19,8 @@ pub struct View {
     revision: u64,
     /// Its arcs laid out, as of that change.
     compiled: Option<Rc<Compiled>>,
+    /// Of each node number the numbers next to it, ascending: for single steps.
+    numbered: Option<Csr>,
     hierarchy: Option<Rc<Hierarchy>>,
     /// Arcs that were looked at one by one since then.
     walked: usize,
@@ -27,7 +30,7 @@ impl View {
     pub(crate) fn new(store: &Store, selection: Selection) -> Result<View, GraphError> {
         let filter = Filter::new(store, &selection)?;
         // Nothing is seen yet: the links of star expansion have no nodes.
-        Ok(View { filter, selection, revision: 0, compiled: None, hierarchy: None, walked: 0 })
+        Ok(View { filter, selection, revision: 0, compiled: None, numbered: None, hierarchy: None, walked: 0 })
     }
 
     /// Lets it see every change up to now.
@@ -44,7 +47,7 @@ impl View {
             }
         }
         (self.revision, self.walked) = (store.revision, 0);
-        (self.compiled, self.hierarchy) = (None, None);
+        (self.compiled, self.numbered, self.hierarchy) = (None, None, None);
     }
 
     /// Calls `act` with every arc from a node, along the view's direction or the other way.
@@ -52,12 +55,12 @@ impl View {
         arcs::each_arc(store, &self.filter, (self.selection.expansion, direction), node, act);
     }
 
-    /// The arcs laid out, if somebody has done that, or if so many were looked at one by one that it pays now.
-    pub(crate) fn laid_out(&mut self, store: &mut Store) -> Option<&Rc<Compiled>> {
-        if self.compiled.is_none() && self.walked > store.slot_count() {
-            self.lay_out(store);
+    /// Neighbours by number, if the arcs are laid out, or if so many were looked at one by one that it pays now.
+    fn numbered(&mut self, store: &mut Store) -> Option<&Csr> {
+        if self.numbered.is_none() && (self.compiled.is_some() || self.walked > store.slot_count()) {
+            self.numbered = Some(self.lay_out(store).numbered(self.selection.direction));
         }
-        self.compiled.as_ref()
+        self.numbered.as_ref()
     }
 
     /// Lays the arcs out if nobody has yet.
@@ -94,9 +97,10 @@ impl View {
         self.refresh(store);
         let direction = self.selection.direction;
         let begin = out.len();
-        if let Some(compiled) = self.laid_out(store) {
-            compiled.neighbours(node, direction, out);
-            out.get_mut(begin..).unwrap_or_default().sort_unstable();
+        if let Some(rows) = self.numbered(store) {
+            if (node as usize) < rows.nodes() {
+                out.extend_from_slice(rows.row(node));
+            }
             return;
         }
         self.each_arc(store, direction, node, |arc| out.push(arc.to));
