@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod embedding;
+mod geometry;
 mod native;
 mod python;
 pub(crate) mod search;
@@ -54,6 +55,9 @@ pub(crate) struct BenchArguments {
     sync: bool,
     #[command(flatten)]
     sync_arguments: sync::SyncArguments,
+    /// Geometry side by side with Python's libraries (about 5 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync"])]
+    geometry: bool,
 }
 
 const SMALL: usize = 1_000;
@@ -62,6 +66,10 @@ const SMALL: usize = 1_000;
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     if arguments.sync {
         return sync::bench(&arguments.sync_arguments);
+    }
+    if arguments.geometry {
+        components::build()?;
+        return geometry::bench();
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;

@@ -12,6 +12,11 @@ const CUT: f64 = 1e-10;
 /// The unit sphere, angles in radians.
 pub(crate) struct Sphere;
 
+/// The angle of which the squares of the chord and of its supplement are given; None for squares that vanish.
+pub(crate) fn of_squares(apart: f64, along: f64) -> Option<f64> {
+    (apart >= 1e-290).then(|| 2.0 * libm::atan((apart / along).sqrt()))
+}
+
 /// The angle between unit vectors. Kahan: accurate for near and for opposite ones.
 pub(crate) fn angle(x: &[f64], y: &[f64]) -> f64 {
     let (mut apart, mut along) = (0.0, 0.0);
@@ -19,9 +24,7 @@ pub(crate) fn angle(x: &[f64], y: &[f64]) -> f64 {
         apart += (x - y) * (x - y);
         along += (x + y) * (x + y);
     }
-    // Tiny differences whose squares vanish.
-    let apart: f64 = if apart < 1e-290 { gap(x, y) } else { apart.sqrt() };
-    2.0 * libm::atan2(apart, along.sqrt())
+    of_squares(apart, along).unwrap_or_else(|| gap(x, y))
 }
 
 /// `sin(t) / t`.
