@@ -47,7 +47,29 @@ fn each<'a>(
         points: impl Iterator<Item = &'a [f64]>,
         put: &mut impl FnMut(usize, f64),
     ) -> Result<(), (usize, Fault)> {
+        match x.len() {
+            2 => narrow::<S, 2>(space, x, points, put),
+            3 => narrow::<S, 3>(space, x, points, put),
+            4 => narrow::<S, 4>(space, x, points, put),
+            _ => {
+                for (at, y) in points.enumerate() {
+                    space.check(y).map_err(|why| (at, Fault::Off(why)))?;
+                    put(at, space.distance(x, y));
+                }
+                Ok(())
+            }
+        }
+    }
+    // The same with a length that the compiler knows: its loops over coordinates are unrolled.
+    fn narrow<'a, S: Space, const N: usize>(
+        space: &S,
+        x: &[f64],
+        points: impl Iterator<Item = &'a [f64]>,
+        put: &mut impl FnMut(usize, f64),
+    ) -> Result<(), (usize, Fault)> {
+        let Ok(x) = <&[f64; N]>::try_from(x) else { return Ok(()) };
         for (at, y) in points.enumerate() {
+            let Ok(y) = <&[f64; N]>::try_from(y) else { continue };
             space.check(y).map_err(|why| (at, Fault::Off(why)))?;
             put(at, space.distance(x, y));
         }

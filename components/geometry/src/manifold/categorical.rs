@@ -42,6 +42,7 @@ fn back(z: &[f64], v: &mut [f64]) {
 }
 
 impl Space for Categorical {
+    #[inline]
     fn check(&self, point: &[f64]) -> Result<(), &'static str> {
         if point.iter().any(|p| *p < 0.0) {
             return Err("a share is negative");
@@ -61,6 +62,7 @@ impl Space for Categorical {
         if sum.abs() <= TOLERANCE * size.max(1.0) { Ok(()) } else { Err("the changes of the shares do not sum to 0") }
     }
 
+    #[inline]
     fn distance(&self, x: &[f64], y: &[f64]) -> f64 {
         2.0 * angle(&roots(x), &roots(y))
     }
