@@ -31,7 +31,7 @@ def main():
         for how, colour in (("batched", ACCENT), ("scalar", BAR)):
             ratio = row.get(f"{how}_ratio")
             if ratio:
-                words = "100,000 at once" if how == "batched" and row["name"] != "dtw" else "one call"
+                words = "many at once" if how == "batched" and row["name"] != "dtw" else "one call"
                 bars.append((f"{row['label']}, {words}, against {row['peer']}", ratio, colour))
     figure, axes = pyplot.subplots(figsize=(10, 1.6 + 0.3 * len(bars)))
     for place, (_, ratio, colour) in enumerate(bars):

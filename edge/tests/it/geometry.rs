@@ -8,9 +8,7 @@ async fn filled() -> TestNode {
     let node = TestNode::new();
     assert_eq!(node.call("PUT", "/projects/p", &json!({})).await.0, 201);
     let parent = |child: &str, parent: &str| json!({"type": "parent", "members": [{"role": "child", "key": child}, {"role": "parent", "key": parent}]});
-    let near = |a: &str, b: &str, layers: &[&str]| {
-        json!({"type": "near", "members": [{"role": "a", "key": a}, {"role": "b", "key": b}], "layers": layers})
-    };
+    let near = |a: &str, b: &str, layers: &[&str]| json!({"type": "near", "members": [{"role": "a", "key": a}, {"role": "b", "key": b}], "layers": layers});
     let series: Vec<f64> = (0..40).map(|t| f64::from(t % 7)).collect();
     let other: Vec<f64> = (0..40).map(|t| f64::from((t + 1) % 5)).collect();
     let records = json!({"records": [
