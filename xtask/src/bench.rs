@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod embedding;
+mod geometry;
 mod graph;
 mod native;
 mod python;
@@ -58,6 +59,9 @@ pub(crate) struct BenchArguments {
     /// The graph engine side by side with igraph, rustworkx and networkx (about 5 minutes), instead of the rest.
     #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync"])]
     graph: bool,
+    /// Geometry side by side with Python's libraries (about 5 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph"])]
+    geometry: bool,
 }
 
 const SMALL: usize = 1_000;
@@ -70,6 +74,10 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     if arguments.graph {
         components::build()?;
         return graph::bench();
+    }
+    if arguments.geometry {
+        components::build()?;
+        return geometry::bench();
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;

@@ -6,6 +6,7 @@ pub mod jacobi;
 pub mod tridiagonal;
 
 /// `x . y`, summed in order.
+#[inline]
 pub fn dot(x: &[f64], y: &[f64]) -> f64 {
     x.iter().zip(y).map(|(x, y)| x * y).sum()
 }

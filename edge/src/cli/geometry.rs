@@ -233,7 +233,8 @@ pub(super) fn geometry(globals: &Globals, arguments: &GeometryArguments) -> anyh
     if let Some(count) = answer["skipped"]["count"].as_u64().filter(|&count| count > 0) {
         let first = &answer["skipped"]["first"][0];
         let (key, field) = (text(first, "key"), text(first, "field"));
-        note(format_args!("{count} records lack a field and are left out, the first is {key} without {field}"));
+        let lack = if count == 1 { "record lacks a field and is" } else { "records lack a field and are" };
+        note(format_args!("{count} {lack} left out, the first is {key} without {field}"));
     }
     print(&arguments.what, &answer)
 }

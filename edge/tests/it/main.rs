@@ -11,6 +11,7 @@ mod crash;
 mod embed_cli;
 mod endpoint;
 mod erasure;
+mod geometry;
 mod graph;
 mod graph_api;
 mod graphql;

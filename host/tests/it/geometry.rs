@@ -1,5 +1,7 @@
-use skerry_host::types::{Edge, Forman, Metric};
-use skerry_host::{CurvatureError, DistanceError, Geometry};
+use skerry_host::types::{Edge, Factor, Forman, ManifoldKind, Metric};
+use skerry_host::{
+    AnalysisError, CallError, CurvatureError, DistanceError, Geometry, Limits, ManifoldError, MeanSettings, WarpPath,
+};
 
 use crate::artefacts::{ENGINE, LIMITS, component};
 
@@ -42,7 +44,7 @@ fn curvature_of_a_triangle() {
     assert_eq!(geometry.forman_curvature(Forman::Augmented, 3, &triangle).unwrap(), [3.0; 3]);
 }
 
-/// Each call has an instance of its own: a thousand of them, on several threads, leave nothing behind and run out of nothing.
+/// Calls at once have an instance each: a thousand of them, on several threads, leave nothing behind and run out of nothing.
 #[test]
 fn instances_are_given_back() {
     let geometry = geometry();
@@ -56,4 +58,34 @@ fn instances_are_given_back() {
             });
         }
     });
+}
+
+/// Named errors of the manifolds, with their points and numbers.
+#[test]
+fn faults_of_points_are_named() {
+    let geometry = geometry();
+    let sphere = [Factor::new(ManifoldKind::Sphere, 2)];
+    let opposite = geometry.log(&sphere, &[1.0, 0.0], &[-1.0, 0.0]).unwrap_err();
+    assert!(matches!(opposite, ManifoldError::CutLocus { point: 1, .. }), "{opposite}");
+    let off = geometry.distances(&sphere, &[1.0, 0.0], &[0.0, 1.0, 2.0, 0.0]).unwrap_err();
+    assert!(matches!(off, ManifoldError::OffManifold { point: 2, .. }), "{off}");
+    let ball = [Factor::new(ManifoldKind::Poincare, 2)];
+    let one_step = MeanSettings { iterations_max: 1, ..MeanSettings::default() };
+    let stopped = geometry.frechet_mean(&ball, &[0.0, 0.0, 0.9, 0.1, -0.3, 0.8], &[], one_step).unwrap_err();
+    assert!(matches!(stopped, ManifoldError::NoConvergence { iterations: 1, .. }), "{stopped}");
+    let empty = geometry.dtw(&[], &[1.0], 1, None, WarpPath::Left).unwrap_err();
+    assert!(matches!(empty, AnalysisError::Invalid(_)), "{empty}");
+}
+
+/// An instance that ran into its deadline must not serve the next call.
+#[test]
+fn failed_instances_are_thrown_away() {
+    let limits = Limits { deadline: std::time::Duration::from_millis(30), ..LIMITS };
+    let geometry = Geometry::new(&ENGINE, &component("geometry"), limits).unwrap();
+    let long = vec![0.5; 14_000];
+    let late = geometry.dtw(&long, &long, 1, None, WarpPath::Left).unwrap_err();
+    assert_eq!(late, AnalysisError::Call(CallError::DeadlineExceeded));
+    for _ in 0..3 {
+        assert!(geometry.dtw(&[0.0, 1.0], &[0.0, 1.0], 1, None, WarpPath::Left).unwrap().distance < 1e-12);
+    }
 }

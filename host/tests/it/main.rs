@@ -8,6 +8,7 @@ mod cache;
 mod chunks;
 mod embedding;
 mod geometry;
+mod geometry_bits;
 mod graph;
 mod graph_instance;
 mod limits;

@@ -36,6 +36,8 @@ fn components_export_what_their_worlds_say() {
         exports("query"),
         ["documents", "image", "search", "language"].map(|interface| format!("skerry:query/{interface}@0.1.0"))
     );
-    assert_eq!(exports("geometry"), ["skerry:geometry/distance@0.1.0", "skerry:geometry/curvature@0.1.0"]);
+    let interfaces =
+        ["distance", "curvature", "manifold", "property", "series", "cloud", "spectral", "multilayer", "hierarchy"];
+    assert_eq!(exports("geometry"), interfaces.map(|interface| format!("skerry:geometry/{interface}@0.1.0")));
     assert_eq!(exports("embedding"), ["skerry:embedding/embedder@0.1.0", "skerry:embedding/weights@0.1.0"]);
 }

@@ -25,6 +25,9 @@ pub(super) const SYNC: Environment = Environment { requirements: "requirements-s
 
 /// What the graph benchmark and its chart import.
 pub(super) const GRAPH: Environment = Environment { requirements: "requirements-graph.txt", folder: "peers-graph" };
+/// What the geometry benchmark imports.
+pub(super) const GEOMETRY: Environment =
+    Environment { requirements: "requirements-geometry.txt", folder: "peers-geometry" };
 
 impl Environment {
     /// A folder that goes when the environment goes.

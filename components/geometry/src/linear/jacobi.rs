@@ -133,8 +133,31 @@ pub fn values_2(a: [[f64; 2]; 2]) -> [f64; 2] {
     [app - t * apq, aqq + t * apq]
 }
 
-/// The eigenvalues of a symmetric matrix of side 3: the same rotations without loops over memory. The closed form by cosines is
-/// no faster and loses the small eigenvalues of positive definite matrices.
+/// The least eigenvalue beside the largest for which the closed form is as good: its errors are a rounding of the largest.
+const CLOSED_FORM_MIN: f64 = 1e-3;
+
+/// The eigenvalues of a positive definite matrix of side 3: the closed form (Smith, Communications of the ACM 4, 1961) where it keeps
+/// the digits of the least one, else Jacobi's rotations. Near eigenvalues take errors of opposite signs, which sums of a smooth
+/// function of them do not see.
+pub fn positive_values_3(a: [[f64; 3]; 3]) -> [f64; 3] {
+    let (x, y, z) = (a[1][0], a[2][0], a[2][1]);
+    let middle = (a[0][0] + a[1][1] + a[2][2]) / 3.0;
+    let (d0, d1, d2) = (a[0][0] - middle, a[1][1] - middle, a[2][2] - middle);
+    let p = ((d0 * d0 + d1 * d1 + d2 * d2 + 2.0 * (x * x + y * y + z * z)) / 6.0).sqrt();
+    if p > 0.0 {
+        let half = d0 * (d1 * d2 - z * z) - x * (x * d2 - y * z) + y * (x * z - y * d1);
+        let angle = libm::acos((half / (2.0 * p * p * p)).clamp(-1.0, 1.0)) / 3.0;
+        let (c, s) = (libm::cos(angle), libm::sin(angle));
+        let side = 1.732_050_807_568_877_2 * s;
+        let (first, second, third) = (middle + 2.0 * p * c, middle - p * (c - side), middle - p * (c + side));
+        if third > CLOSED_FORM_MIN * first {
+            return [first, second, third];
+        }
+    }
+    values_3(a)
+}
+
+/// The eigenvalues of a symmetric matrix of side 3: the same rotations without loops over memory.
 pub fn values_3(a: [[f64; 3]; 3]) -> [f64; 3] {
     let (mut d0, mut d1, mut d2) = (a[0][0], a[1][1], a[2][2]);
     let (mut x, mut y, mut z) = (a[1][0], a[2][0], a[2][1]);

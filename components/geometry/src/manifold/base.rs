@@ -11,6 +11,7 @@ enum Base<'a> {
     Whitened(Whitened),
     Logarithm(Vec<f64>),
     Root(Vec<f64>, f64),
+    Shares(Vec<f64>),
 }
 
 const INDEFINITE: Fault = Fault::Off("the matrix is not positive definite");
@@ -26,6 +27,7 @@ impl<'a> Base<'a> {
                 let (root, trace) = spd::root_and_trace(point, side);
                 Base::Root(root, trace)
             }
+            Kind::Categorical => Base::Shares(categorical::roots(point)),
             _ => Base::Point(point),
         })
     }
@@ -45,7 +47,29 @@ fn each<'a>(
         points: impl Iterator<Item = &'a [f64]>,
         put: &mut impl FnMut(usize, f64),
     ) -> Result<(), (usize, Fault)> {
+        match x.len() {
+            2 => narrow::<S, 2>(space, x, points, put),
+            3 => narrow::<S, 3>(space, x, points, put),
+            4 => narrow::<S, 4>(space, x, points, put),
+            _ => {
+                for (at, y) in points.enumerate() {
+                    space.check(y).map_err(|why| (at, Fault::Off(why)))?;
+                    put(at, space.distance(x, y));
+                }
+                Ok(())
+            }
+        }
+    }
+    // The same with a length that the compiler knows: its loops over coordinates are unrolled.
+    fn narrow<'a, S: Space, const N: usize>(
+        space: &S,
+        x: &[f64],
+        points: impl Iterator<Item = &'a [f64]>,
+        put: &mut impl FnMut(usize, f64),
+    ) -> Result<(), (usize, Fault)> {
+        let Ok(x) = <&[f64; N]>::try_from(x) else { return Ok(()) };
         for (at, y) in points.enumerate() {
+            let Ok(y) = <&[f64; N]>::try_from(y) else { continue };
             space.check(y).map_err(|why| (at, Fault::Off(why)))?;
             put(at, space.distance(x, y));
         }
@@ -57,8 +81,13 @@ fn each<'a>(
         (Kind::Poincare, Base::Point(x)) => run(&poincare::Poincare, x, points, put),
         (Kind::Lorentz, Base::Point(x)) => run(&lorentz::Lorentz, x, points, put),
         (Kind::Gaussian, Base::Point(x)) => run(&gaussian::Gaussians, x, points, put),
-        (Kind::Categorical, Base::Point(x)) => run(&categorical::Categorical, x, points, put),
         (_, Base::Point(x)) => run(&euclidean::Euclidean, x, points, put),
+        (_, Base::Shares(roots)) => {
+            for (at, y) in points.enumerate() {
+                put(at, categorical::distance_from_roots(roots, y).map_err(|why| (at, Fault::Off(why)))?);
+            }
+            Ok(())
+        }
         (_, Base::Whitened(white)) => {
             for (at, y) in points.enumerate() {
                 if !spd::is_symmetric(y, side) {

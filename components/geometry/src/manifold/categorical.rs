@@ -2,7 +2,7 @@
 //! coordinates are positive (Rao 1945; Amari and Nagaoka, Methods of Information Geometry, 2000).
 
 use super::space::{Fault, Space, weighted_sum};
-use super::sphere::{Sphere, angle};
+use super::sphere::{Sphere, angle, of_squares};
 
 /// How far the sum of the shares may be from 1.
 const TOLERANCE: f64 = 1e-6;
@@ -10,9 +10,23 @@ const TOLERANCE: f64 = 1e-6;
 /// The simplex; its border has distances, but no tangent vectors.
 pub(crate) struct Categorical;
 
-fn roots(p: &[f64]) -> Vec<f64> {
+/// The distance to a distribution from one whose roots are given, in one pass.
+pub(crate) fn distance_from_roots(roots: &[f64], y: &[f64]) -> Result<f64, &'static str> {
+    Categorical.check(y)?;
+    let by = 1.0 / y.iter().sum::<f64>();
+    let (mut apart, mut along) = (0.0, 0.0);
+    for (root, y) in roots.iter().zip(y) {
+        let other = (y * by).sqrt();
+        apart += (root - other) * (root - other);
+        along += (root + other) * (root + other);
+    }
+    Ok(2.0 * of_squares(apart, along).unwrap_or(0.0))
+}
+
+pub(crate) fn roots(p: &[f64]) -> Vec<f64> {
     let sum: f64 = p.iter().sum();
-    p.iter().map(|p| (p / sum).sqrt()).collect()
+    let by = 1.0 / sum;
+    p.iter().map(|p| (p * by).sqrt()).collect()
 }
 
 /// A vector of shares as one of the unit sphere: `dz = dp / (2 sqrt p)`.
@@ -28,6 +42,7 @@ fn back(z: &[f64], v: &mut [f64]) {
 }
 
 impl Space for Categorical {
+    #[inline]
     fn check(&self, point: &[f64]) -> Result<(), &'static str> {
         if point.iter().any(|p| *p < 0.0) {
             return Err("a share is negative");
@@ -47,6 +62,7 @@ impl Space for Categorical {
         if sum.abs() <= TOLERANCE * size.max(1.0) { Ok(()) } else { Err("the changes of the shares do not sum to 0") }
     }
 
+    #[inline]
     fn distance(&self, x: &[f64], y: &[f64]) -> f64 {
         2.0 * angle(&roots(x), &roots(y))
     }

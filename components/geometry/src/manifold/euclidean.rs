@@ -7,10 +7,12 @@ use crate::linear::norm;
 pub(crate) struct Euclidean;
 
 impl Space for Euclidean {
+    #[inline]
     fn check(&self, _point: &[f64]) -> Result<(), &'static str> {
         Ok(())
     }
 
+    #[inline]
     fn distance(&self, x: &[f64], y: &[f64]) -> f64 {
         gap(x, y)
     }

@@ -37,10 +37,12 @@ fn below(a: f64, b: f64, t: f64) -> f64 {
 }
 
 impl Space for Gaussians {
+    #[inline]
     fn check(&self, point: &[f64]) -> Result<(), &'static str> {
         if point.chunks_exact(2).all(|pair| pair[1] > 0.0) { Ok(()) } else { Err("a sigma is not positive") }
     }
 
+    #[inline]
     fn distance(&self, x: &[f64], y: &[f64]) -> f64 {
         let one = |x: &[f64], y: &[f64]| {
             let (along, up) = (x[0] - y[0], x[1] - y[1]);

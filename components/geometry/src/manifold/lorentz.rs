@@ -52,6 +52,7 @@ fn half_chord(x: &[f64], y: &[f64]) -> f64 {
 }
 
 impl Space for Lorentz {
+    #[inline]
     fn check(&self, point: &[f64]) -> Result<(), &'static str> {
         let t = point.first().copied().unwrap_or_default();
         if t <= 0.0 {
@@ -69,6 +70,7 @@ impl Space for Lorentz {
         }
     }
 
+    #[inline]
     fn distance(&self, x: &[f64], y: &[f64]) -> f64 {
         let sum = match (x, y) {
             ([t, x @ ..], [u, y @ ..]) => {

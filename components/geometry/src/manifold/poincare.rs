@@ -52,10 +52,12 @@ pub(crate) fn to_lorentz(x: &[f64]) -> Vec<f64> {
 }
 
 impl Space for Poincare {
+    #[inline]
     fn check(&self, point: &[f64]) -> Result<(), &'static str> {
         if dot(point, point) < 1.0 { Ok(()) } else { Err("it is not inside the unit ball") }
     }
 
+    #[inline]
     fn distance(&self, x: &[f64], y: &[f64]) -> f64 {
         // arcosh(1 + 2 s^2) = 2 arsinh(s).
         let (mut xx, mut yy) = (0.0, 0.0);

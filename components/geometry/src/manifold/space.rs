@@ -60,6 +60,7 @@ pub(crate) fn weighted_sum(points: &[&[f64]], weights: &[f64]) -> Vec<f64> {
 }
 
 /// The length of the difference, without its squares overflowing or vanishing.
+#[inline]
 pub(crate) fn gap(x: &[f64], y: &[f64]) -> f64 {
     let sum: f64 = x.iter().zip(y).map(|(x, y)| (x - y) * (x - y)).sum();
     if (1e-290..1e300).contains(&sum) {

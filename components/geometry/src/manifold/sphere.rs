@@ -12,16 +12,21 @@ const CUT: f64 = 1e-10;
 /// The unit sphere, angles in radians.
 pub(crate) struct Sphere;
 
+/// The angle of which the squares of the chord and of its supplement are given; None for squares that vanish.
+#[inline]
+pub(crate) fn of_squares(apart: f64, along: f64) -> Option<f64> {
+    (apart >= 1e-290).then(|| 2.0 * libm::atan((apart / along).sqrt()))
+}
+
 /// The angle between unit vectors. Kahan: accurate for near and for opposite ones.
+#[inline]
 pub(crate) fn angle(x: &[f64], y: &[f64]) -> f64 {
     let (mut apart, mut along) = (0.0, 0.0);
     for (x, y) in x.iter().zip(y) {
         apart += (x - y) * (x - y);
         along += (x + y) * (x + y);
     }
-    // Tiny differences whose squares vanish.
-    let apart: f64 = if apart < 1e-290 { gap(x, y) } else { apart.sqrt() };
-    2.0 * libm::atan2(apart, along.sqrt())
+    of_squares(apart, along).unwrap_or_else(|| gap(x, y))
 }
 
 /// `sin(t) / t`.
@@ -36,8 +41,10 @@ pub(crate) fn flatten(x: &[f64], v: &mut [f64]) {
 }
 
 impl Space for Sphere {
+    #[inline]
     fn check(&self, point: &[f64]) -> Result<(), &'static str> {
-        if (norm(point) - 1.0).abs() <= TOLERANCE { Ok(()) } else { Err("its length is not 1") }
+        // |x|^2 - 1 is twice |x| - 1: no root is needed.
+        if (dot(point, point) - 1.0).abs() <= 2.0 * TOLERANCE { Ok(()) } else { Err("its length is not 1") }
     }
 
     fn check_tangent(&self, base: &[f64], vector: &[f64]) -> Result<(), &'static str> {
@@ -48,6 +55,7 @@ impl Space for Sphere {
         }
     }
 
+    #[inline]
     fn distance(&self, x: &[f64], y: &[f64]) -> f64 {
         angle(x, y)
     }

@@ -37,9 +37,10 @@ fn named(error: ManifoldError, points: &Points, before: usize) -> Problem {
         ManifoldError::CutLocus { point, .. } => (*point, true),
         _ => return error.into(),
     };
-    let Some(key) = (point as usize).checked_sub(before).and_then(|at| points.keys.get(at)) else {
-        return error.into();
+    let Some(at) = (point as usize).checked_sub(before) else {
+        return invalid(format!("What is asked from cannot be used: {error}."));
     };
+    let Some(key) = points.keys.get(at) else { return error.into() };
     let reason = match &error {
         ManifoldError::OffManifold { reason, .. } | ManifoldError::CutLocus { reason, .. } => reason.clone(),
         other => other.to_string(),

@@ -94,7 +94,7 @@ impl Whitened {
     pub(crate) fn distance(&self, b: &[f64]) -> Option<f64> {
         match self {
             Whitened::Two(m) => size(&jacobi::values_2(congruence(m, b))),
-            Whitened::Three(m) => size(&jacobi::values_3(congruence(m, b))),
+            Whitened::Three(m) => size(&jacobi::positive_values_3(congruence(m, b))),
             Whitened::Any(m, n) => size(&jacobi::values(&cholesky::congruence(m, b, *n), *n)),
         }
     }
