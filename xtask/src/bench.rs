@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod embedding;
+mod geometry;
 mod native;
 mod python;
 pub(crate) mod search;
@@ -54,6 +55,14 @@ pub(crate) struct BenchArguments {
     sync: bool,
     #[command(flatten)]
     sync_arguments: sync::SyncArguments,
+    /// Curvature and manifolds side by side with Python's libraries (about 5 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync"])]
+    geometry: bool,
+    /// What anomaly scores find of what is put into graphs (about 2 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "geometry"])]
+    anomalies: bool,
+    #[command(flatten)]
+    geometry_arguments: geometry::GeometryArguments,
 }
 
 const SMALL: usize = 1_000;
@@ -62,6 +71,12 @@ const SMALL: usize = 1_000;
 pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     if arguments.sync {
         return sync::bench(&arguments.sync_arguments);
+    }
+    if arguments.geometry {
+        return geometry::bench(&arguments.geometry_arguments);
+    }
+    if arguments.anomalies {
+        return geometry::evaluate(&arguments.geometry_arguments);
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;

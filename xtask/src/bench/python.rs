@@ -23,6 +23,10 @@ pub(super) const EMBEDDING: Environment =
 /// What the charts of the sync benchmark import.
 pub(super) const SYNC: Environment = Environment { requirements: "requirements-sync.txt", folder: "peers-sync-charts" };
 
+/// What the geometry benchmark and its charts import.
+pub(super) const GEOMETRY: Environment =
+    Environment { requirements: "requirements-geometry.txt", folder: "peers-geometry" };
+
 impl Environment {
     /// A folder that goes when the environment goes.
     pub(super) fn folder(&self) -> PathBuf {
