@@ -59,9 +59,14 @@ pub(crate) struct BenchArguments {
     /// The graph engine side by side with igraph, rustworkx and networkx (about 5 minutes), instead of the rest.
     #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync"])]
     graph: bool,
-    /// Geometry side by side with Python's libraries (about 5 minutes), instead of the rest.
+    /// Curvature and manifolds side by side with Python's libraries (about 5 minutes), instead of the rest.
     #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph"])]
     geometry: bool,
+    /// What anomaly scores find of what is put into graphs (about 2 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry"])]
+    anomalies: bool,
+    #[command(flatten)]
+    geometry_arguments: geometry::GeometryArguments,
 }
 
 const SMALL: usize = 1_000;
@@ -76,8 +81,10 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
         return graph::bench();
     }
     if arguments.geometry {
-        components::build()?;
-        return geometry::bench();
+        return geometry::bench(&arguments.geometry_arguments);
+    }
+    if arguments.anomalies {
+        return geometry::evaluate(&arguments.geometry_arguments);
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;

@@ -6,6 +6,7 @@ mod bake;
 mod bits;
 mod cache;
 mod chunks;
+mod curvature;
 mod embedding;
 mod geometry;
 mod geometry_bits;

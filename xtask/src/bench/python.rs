@@ -25,7 +25,8 @@ pub(super) const SYNC: Environment = Environment { requirements: "requirements-s
 
 /// What the graph benchmark and its chart import.
 pub(super) const GRAPH: Environment = Environment { requirements: "requirements-graph.txt", folder: "peers-graph" };
-/// What the geometry benchmark imports.
+
+/// What the geometry benchmark and its charts import.
 pub(super) const GEOMETRY: Environment =
     Environment { requirements: "requirements-geometry.txt", folder: "peers-geometry" };
 

@@ -19,7 +19,30 @@ pub enum Forman {
 /// [`GraphError`] names the first edge that does not fit.
 pub fn forman_curvature(kind: Forman, nodes: u32, edges: &[Edge]) -> Result<Vec<f64>, GraphError> {
     let graph = Graph::new(nodes, edges)?;
+    if kind == Forman::Augmented {
+        return Ok(augmented(&graph));
+    }
     Ok(edges.iter().map(|edge| edge_curvature(kind, &graph, *edge)).collect())
+}
+
+/// Every edge at once: the neighbours of an end of larger degree are marked once for all its edges.
+fn augmented(graph: &Graph) -> Vec<f64> {
+    let mut curvature = vec![0.0; graph.edges().len()];
+    let mut marked = vec![u32::MAX; graph.nodes()];
+    for hub in 0..graph.nodes() as u32 {
+        let around = graph.of(hub);
+        around.iter().for_each(|node| marked.get_mut(*node as usize).into_iter().for_each(|mark| *mark = hub));
+        for (&end, &position) in around.iter().zip(graph.positions_of(hub)) {
+            let near = graph.of(end);
+            if (near.len(), end) < (around.len(), hub)
+                && let Some(place) = curvature.get_mut(position as usize)
+            {
+                let triangles = near.iter().filter(|node| marked.get(**node as usize) == Some(&hub)).count();
+                *place = 4.0 - around.len() as f64 - near.len() as f64 + 3.0 * triangles as f64;
+            }
+        }
+    }
+    curvature
 }
 
 /// Forman curvature of a graph with weights, as Sreejith, Mohanraj, Jost, Saucan and Samal (J. Statistical Mechanics, 2016) define it:

@@ -69,16 +69,17 @@ impl Distances {
         let apart = self.of(edge.source, edge.target);
         let (from, to) = (measure(graph, lengths, edge.source, spread), measure(graph, lengths, edge.target, spread));
         // What is at a node in both stays there: both lists are sorted by node.
-        let (mut supply, mut demand): (Vec<(u32, f64)>, Vec<(u32, f64)>) = (Vec::new(), Vec::new());
+        let mut supply: Vec<(u32, f64)> = Vec::new();
+        let mut demand: Vec<(u32, f64)> = Vec::new();
         let (mut i, mut j) = (0, 0);
         while i < from.len() || j < to.len() {
             let (a, b) = (from.get(i).map_or(u32::MAX, |x| x.0), to.get(j).map_or(u32::MAX, |x| x.0));
             let node = a.min(b);
             let more = if a == node { from[i].1 } else { 0.0 } - if b == node { to[j].1 } else { 0.0 };
             if more > 0.0 {
-                supply.push((node, more))
+                supply.push((node, more));
             } else if more < 0.0 {
-                demand.push((node, -more))
+                demand.push((node, -more));
             }
             i += usize::from(a == node);
             j += usize::from(b == node);

@@ -147,7 +147,8 @@ fn between(graph: &Graph, a: &Measure, b: &Measure) -> Option<Ratio> {
     let side = |sign: i128| {
         rest.iter().filter(move |(_, mass)| **mass * sign > 0).map(move |(node, mass)| (*node, mass * sign))
     };
-    let (supply, demand): (Vec<(u32, i128)>, Vec<(u32, i128)>) = (side(1).collect(), side(-1).collect());
+    let supply: Vec<(u32, i128)> = side(1).collect();
+    let demand: Vec<(u32, i128)> = side(-1).collect();
     let cost: Vec<f64> =
         supply.iter().flat_map(|(from, _)| demand.iter().map(|(to, _)| f64::from(steps(graph, *from, *to)))).collect();
     let masses = |side: &[(u32, i128)]| side.iter().map(|(_, mass)| *mass).collect::<Vec<_>>();

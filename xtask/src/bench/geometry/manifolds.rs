@@ -181,7 +181,7 @@ pub(super) fn bench() -> anyhow::Result<()> {
     let path = paths::products().join("geometry-manifolds.json");
     fetch::write_whole(&path, &serde_json::to_vec_pretty(&report)?)?;
     let mut chart = Command::new(&python);
-    run(chart.arg(python::script("geometry_chart.py")).arg("--in").arg(&path).arg("--out").arg(python::images()?))
+    run(chart.arg(python::script("manifolds_chart.py")).arg("--in").arg(&path).arg("--out").arg(python::images()?))
 }
 
 fn print(rows: &[Value]) {

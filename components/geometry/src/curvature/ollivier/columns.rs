@@ -1,5 +1,9 @@
 //! The neighbours of a hub as columns, and which of them other nodes reach in one step or two.
-#![allow(clippy::indexing_slicing, reason = "a kernel: indices are nodes, slots and columns that this file hands out")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::needless_range_loop,
+    reason = "a kernel: indices are nodes, slots, columns and words that this file hands out"
+)]
 
 use crate::graph::Adjacency;
 

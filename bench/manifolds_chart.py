@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draw the manifold results of `cargo xtask bench --geometry`.
 
-    python bench/geometry_chart.py --in FILE.json --out DIR
+    python bench/manifolds_chart.py --in FILE.json --out DIR
 
 writes geometry-manifolds.png into DIR: how many times faster than each peer, batched and single calls.
 """
