@@ -330,7 +330,7 @@ mod tests {
 
     use super::*;
 
-    fn record(data: Value) -> Record {
+    fn record(data: &Value) -> Record {
         Record {
             key: RecordKey::parse("a").unwrap(),
             text: String::new(),
@@ -344,7 +344,7 @@ mod tests {
     /// Numbers, arrays and rows are taken; what is absent or null is lacking, what is no number is refused.
     #[test]
     fn fields_are_numbers() {
-        let record = record(json!({"a": {"b": 2.5, "c": [1, 2], "d": [[1, 2], [3, 4]], "e": null, "f": ["x"]}}));
+        let record = record(&json!({"a": {"b": 2.5, "c": [1, 2], "d": [[1, 2], [3, 4]], "e": null, "f": ["x"]}}));
         let of = |path: &str| column(&record, path).unwrap();
         assert_eq!(of("data.a.b"), Some(vec![2.5]));
         assert_eq!(of("data.a.c"), Some(vec![1.0, 2.0]));

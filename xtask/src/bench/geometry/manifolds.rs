@@ -120,7 +120,7 @@ fn ours(geometry: &Geometry, case: &Case) -> anyhow::Result<(f64, f64, Vec<f64>)
     let (x, rest) = case.points.split_at(case.width);
     let y = rest.get(..case.width).context("two points")?;
     let count = (case.points.len() / case.width) as f64;
-    let batched = median_ns(7, || Ok(drop(geometry.distances(&on, x, &case.points)?)))?;
+    let batched = median_ns(7, || geometry.distances(&on, x, &case.points).map(drop).context("measure distances"))?;
     let scalar = median_ns(2_000, || geometry.distance(&on, x, y).map(drop).context("measure a distance"))?;
     let mut values = geometry.distances(&on, x, &case.points)?;
     values.truncate(50);
@@ -170,7 +170,7 @@ pub(super) fn bench() -> anyhow::Result<()> {
             }));
         }
     }
-    let warped = median_ns(7, || Ok(drop(geometry.dtw(&x, &y, 1, None, WarpPath::Left)?)))?;
+    let warped = median_ns(7, || geometry.dtw(&x, &y, 1, None, WarpPath::Left).map(drop).context("warp two series"))?;
     let theirs = peers["rows"]["dtw"]["dtaidistance"]["batched_ns"].as_f64().unwrap_or(f64::NAN);
     rows.push(
         json!({ "name": "dtw", "label": "time warping, 1,000 x 1,000", "peer": "dtaidistance", "batched_ns": warped,
