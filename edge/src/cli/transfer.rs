@@ -140,7 +140,7 @@ pub(super) fn import(globals: &Globals, arguments: &ImportArguments) -> anyhow::
             "changed": done.changed, "version": done.version }));
     }
     print_line(format_args!(
-        "imported {} records with {links} links ({} records changed) into {}, version {}",
+        "imported {} records ({} changed) with {links} links into {}, version {}",
         records.len(),
         done.changed,
         globals.project,
