@@ -224,6 +224,7 @@ impl GraphInstance {
     ///
     /// # Errors
     /// See [`CallError`].
+    #[allow(clippy::needless_pass_by_value, reason = "nobody may ask a view that was given back")]
     pub fn close(&mut self, view: View) -> Result<(), CallError> {
         self.call(|_, store| view.resource.resource_drop(store))
     }

@@ -84,11 +84,15 @@ impl Epoch {
         std::iter::once(Slot::Catalog).chain((0..self.shards).map(Slot::Shard))
     }
 
+    /// Sorts keys so that those of one shard are side by side, however many shards there are: whoever writes many records in
+    /// this order touches few documents at a time.
+    pub fn shard_order(key: &str) -> u64 {
+        shard_hash(key).reverse_bits()
+    }
+
     /// The shard that a record lives in: the first 8 bytes of SHA-256 of its key, big-endian, modulo the number of shards.
     pub fn slot_of(&self, key: &RecordKey) -> Slot {
-        let digest: [u8; 32] = Sha256::digest(key.as_str().as_bytes()).into();
-        let [a, b, c, d, e, f, g, h, ..] = digest;
-        Slot::Shard((u64::from_be_bytes([a, b, c, d, e, f, g, h]) % u64::from(self.shards.max(1))) as u16)
+        Slot::Shard((shard_hash(key.as_str()) % u64::from(self.shards.max(1))) as u16)
     }
 
     /// The shards of this epoch that hold records which live in a shard of the other one. Both numbers are powers of two,
@@ -149,6 +153,13 @@ fn parse_name(name: &str) -> Option<(u64, [u8; 8])> {
     hex::decode_to_slice(nonce, &mut bytes).ok()?;
     let number: u64 = number.parse().ok()?;
     (name == format!("{number}-{}", hex::encode(bytes))).then_some((number, bytes))
+}
+
+/// What a key's shard follows from.
+fn shard_hash(key: &str) -> u64 {
+    let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+    let [a, b, c, d, e, f, g, h, ..] = digest;
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
 #[cfg(test)]

@@ -133,15 +133,15 @@ pub(super) fn import(globals: &Globals, arguments: &ImportArguments) -> anyhow::
         let path = format!("/api/v1/projects/{}/layers", segment(&globals.project));
         client.call("POST", &path, Some(&json!({ "layers": imported.layers })))?;
     }
-    let done = publish_all(globals, &client, &records)?;
+    let imported_records = records.len();
     let links: usize = records.iter().map(|record| record.links.len()).sum();
+    let done = publish_all(globals, &client, records)?;
     if globals.json {
-        return print_json(&json!({ "imported": records.len(), "links": links, "layers": imported.layers.len(),
+        return print_json(&json!({ "imported": imported_records, "links": links, "layers": imported.layers.len(),
             "changed": done.changed, "version": done.version }));
     }
     print_line(format_args!(
-        "imported {} records ({} changed) with {links} links into {}, version {}",
-        records.len(),
+        "imported {imported_records} records ({} changed) with {links} links into {}, version {}",
         done.changed,
         globals.project,
         done.short()

@@ -202,7 +202,7 @@ impl Join<'_> {
         let mut row = row.to_vec();
         if let Some(this) = &link.from.this {
             let node = store.names.entry(slot.entry).map_or(NONE, |entry| entry.node);
-            if bind(&mut row, this, node).is_none() {
+            if bind(&mut row, *this, node).is_none() {
                 return Ok(());
             }
         }
@@ -254,7 +254,7 @@ impl Join<'_> {
                 continue;
             }
             let mut row = before.clone();
-            if bind(&mut row, term, node).is_some() {
+            if bind(&mut row, *term, node).is_some() {
                 taken.push(here);
                 tries.push((0, row));
             }
@@ -291,8 +291,8 @@ fn too_much() -> GraphError {
 }
 
 /// Gives a term a value if it may have it.
-fn bind(row: &mut [u32], term: &Term, node: u32) -> Option<()> {
-    match *term {
+fn bind(row: &mut [u32], term: Term, node: u32) -> Option<()> {
+    match term {
         Term::Node(wanted) => (wanted == node).then_some(()),
         Term::Variable(variable) => {
             let place = row.get_mut(variable as usize)?;
