@@ -47,7 +47,7 @@ impl From<tracking::Error> for TrackerError {
 pub struct Tracker {
     sandbox: Sandbox,
     world: World,
-    tracker: ResourceAny,
+    resource: ResourceAny,
 }
 
 impl std::fmt::Debug for Tracker {
@@ -65,7 +65,7 @@ impl Geometry {
         let (mut sandbox, world) = self.instance()?;
         let interface = world.skerry_geometry_tracking().tracker();
         let tracker = sandbox.call(self.limits.deadline, |store| interface.call_open(store, measure))??;
-        Ok(Tracker { sandbox, world, tracker })
+        Ok(Tracker { sandbox, world, resource: tracker })
     }
 }
 
@@ -75,10 +75,10 @@ impl Tracker {
     /// # Errors
     /// See [`TrackerError`].
     pub fn apply(&mut self, changes: &[Change]) -> Result<Vec<Score>, TrackerError> {
-        let Tracker { sandbox, world, tracker } = self;
+        let Tracker { sandbox, world, resource } = self;
         let interface = world.skerry_geometry_tracking().tracker();
         let deadline = sandbox.limits().deadline;
-        Ok(sandbox.call(deadline, |store| interface.call_apply(store, *tracker, changes))??)
+        Ok(sandbox.call(deadline, |store| interface.call_apply(store, *resource, changes))??)
     }
 
     /// Every edge and its score, by its ends.
@@ -86,10 +86,10 @@ impl Tracker {
     /// # Errors
     /// [`TrackerError::Call`].
     pub fn scores(&mut self) -> Result<Vec<Score>, TrackerError> {
-        let Tracker { sandbox, world, tracker } = self;
+        let Tracker { sandbox, world, resource } = self;
         let interface = world.skerry_geometry_tracking().tracker();
         let deadline = sandbox.limits().deadline;
-        Ok(sandbox.call(deadline, |store| interface.call_scores(store, *tracker))?)
+        Ok(sandbox.call(deadline, |store| interface.call_scores(store, *resource))?)
     }
 
     /// How often a score was computed since the tracker was made.
@@ -97,9 +97,9 @@ impl Tracker {
     /// # Errors
     /// [`TrackerError::Call`].
     pub fn recomputed(&mut self) -> Result<u64, TrackerError> {
-        let Tracker { sandbox, world, tracker } = self;
+        let Tracker { sandbox, world, resource } = self;
         let interface = world.skerry_geometry_tracking().tracker();
         let deadline = sandbox.limits().deadline;
-        Ok(sandbox.call(deadline, |store| interface.call_recomputed(store, *tracker))?)
+        Ok(sandbox.call(deadline, |store| interface.call_recomputed(store, *resource))?)
     }
 }
