@@ -5,6 +5,7 @@
 
 mod changes;
 mod error;
+mod graph;
 mod input;
 mod links;
 mod loader;
