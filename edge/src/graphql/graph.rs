@@ -135,7 +135,7 @@ pub(super) struct Graph;
 #[Object]
 impl Graph {
     /// What is within some steps of records, nearest first.
-    #[graphql(complexity = "WALK_COST + first * child_complexity")]
+    #[graphql(complexity = "super::cost(WALK_COST, first, child_complexity)")]
     async fn reach(
         &self,
         context: &Context<'_>,
@@ -161,7 +161,7 @@ impl Graph {
     }
 
     /// A shortest path, counted in steps; null when there is none.
-    #[graphql(complexity = "WALK_COST + 10 * child_complexity")]
+    #[graphql(complexity = "super::cost(WALK_COST, 10, child_complexity)")]
     async fn path(
         &self,
         context: &Context<'_>,
@@ -183,7 +183,7 @@ impl Graph {
     }
 
     /// Everything that fits a pattern: `?a -[parent]-> ?b; ?b -[can-precede]-> CWE-79`.
-    #[graphql(complexity = "WALK_COST + first * child_complexity")]
+    #[graphql(complexity = "super::cost(WALK_COST, first, child_complexity)")]
     async fn pattern(
         &self,
         context: &Context<'_>,
@@ -203,7 +203,7 @@ impl Graph {
     }
 
     /// The most central nodes by PageRank (damping 0.85), restarting in some records.
-    #[graphql(complexity = "10 * WALK_COST + first * child_complexity")]
+    #[graphql(complexity = "super::cost(10 * WALK_COST, first, child_complexity)")]
     async fn page_rank(
         &self,
         context: &Context<'_>,

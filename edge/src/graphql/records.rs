@@ -54,7 +54,7 @@ impl Record {
     }
 
     /// What is one step away, by name; walked both ways unless `direction` says otherwise.
-    #[graphql(complexity = "1 + first * child_complexity")]
+    #[graphql(complexity = "super::cost(1, first, child_complexity)")]
     async fn neighbours(
         &self,
         context: &Context<'_>,
@@ -69,7 +69,7 @@ impl Record {
     }
 
     /// Links that it states, of this type.
-    #[graphql(complexity = "first * child_complexity")]
+    #[graphql(complexity = "super::cost(0, first, child_complexity)")]
     async fn links(
         &self,
         #[graphql(name = "type")] kind: Option<String>,

@@ -68,7 +68,7 @@ impl Query {
     }
 
     /// Records in the order of their keys; `filter` as in POST /query.
-    #[graphql(complexity = "first * child_complexity")]
+    #[graphql(complexity = "super::cost(0, first, child_complexity)")]
     async fn records(
         &self,
         context: &Context<'_>,
@@ -80,7 +80,7 @@ impl Query {
     }
 
     /// Links, whoever states them; one stated by two records stands here twice.
-    #[graphql(complexity = "first * child_complexity")]
+    #[graphql(complexity = "super::cost(0, first, child_complexity)")]
     async fn links(
         &self,
         context: &Context<'_>,
@@ -92,7 +92,7 @@ impl Query {
     }
 
     /// The layers that are declared or named, with their records and links.
-    #[graphql(complexity = "SEARCH_COST + 100 * child_complexity")]
+    #[graphql(complexity = "super::cost(SEARCH_COST, 100, child_complexity)")]
     async fn layers(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Layer>> {
         let place = context.data::<Place>()?;
         place
@@ -115,7 +115,7 @@ impl Query {
     }
 
     /// Finds records by meaning, words and filters: POST /query.
-    #[graphql(complexity = "SEARCH_COST + k.clamp(0, 1000) as usize * child_complexity")]
+    #[graphql(complexity = "super::cost(SEARCH_COST, k.clamp(0, 1000) as usize, child_complexity)")]
     async fn search(
         &self,
         context: &Context<'_>,
