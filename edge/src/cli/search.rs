@@ -211,7 +211,8 @@ fn print_hit(hit: &Value, rank: usize) -> anyhow::Result<()> {
         print_line(format_args!("    {shown}"))?;
     }
     if let Some(path) = hit["via"]["path"].as_array() {
-        let nodes: Vec<String> = path.iter().map(|node| text(node, if node["key"].is_string() { "key" } else { "link" })).collect();
+        let nodes: Vec<String> =
+            path.iter().map(|node| text(node, if node["key"].is_string() { "key" } else { "link" })).collect();
         print_line(format_args!("    {dim}by {}{plain}", clip(&nodes.join(" — "), 160)))?;
     }
     let why = &hit["explanation"];

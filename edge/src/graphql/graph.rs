@@ -81,9 +81,12 @@ pub(super) struct Selection {
 
 impl Selection {
     fn body(self) -> Result<SelectionBody, Problem> {
-        let layers = self.layers.as_ref().map(LayerSetBody::read).transpose().map_err(|reason| api::invalid(reason + "."))?;
+        let layers =
+            self.layers.as_ref().map(LayerSetBody::read).transpose().map_err(|reason| api::invalid(reason + "."))?;
         let at = self.at.map(|text| {
-            clock::parse_ms(&text).map(Moment).ok_or_else(|| api::invalid(format!("`{text}` is not a moment (RFC 3339).")))
+            clock::parse_ms(&text)
+                .map(Moment)
+                .ok_or_else(|| api::invalid(format!("`{text}` is not a moment (RFC 3339).")))
         });
         let direction = self.direction.map(DirectionBody::from);
         let expansion = if self.star { ExpansionBody::Star } else { ExpansionBody::Clique };

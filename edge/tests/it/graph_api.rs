@@ -8,12 +8,8 @@ use super::TestNode;
 pub(crate) async fn filled() -> TestNode {
     let node = TestNode::new();
     assert_eq!(node.call("PUT", "/projects/p", &json!({})).await.0, 201);
-    let parent = |child: &str, parent: &str| {
-        json!({"type": "parent", "members": [{"role": "child", "key": child}, {"role": "parent", "key": parent}]})
-    };
-    let precedes = |one: &str, other: &str| {
-        json!({"type": "precedes", "members": [{"role": "subject", "key": one}, {"role": "object", "key": other}], "layers": ["web"]})
-    };
+    let parent = |child: &str, parent: &str| json!({"type": "parent", "members": [{"role": "child", "key": child}, {"role": "parent", "key": parent}]});
+    let precedes = |one: &str, other: &str| json!({"type": "precedes", "members": [{"role": "subject", "key": one}, {"role": "object", "key": other}], "layers": ["web"]});
     let records = json!({"records": [
         {"key": "top", "text": "weaknesses of software"},
         {"key": "a", "text": "injection of commands", "links": [parent("a", "top")]},
@@ -43,27 +39,38 @@ fn keys(nodes: &Value) -> Vec<&str> {
 #[tokio::test]
 async fn walks() {
     let node = filled().await;
-    let answer = ask(&node, "neighbours", &json!({"of": ["top", {"key": "a"}], "selection": {"types": ["parent"]}})).await;
+    let answer =
+        ask(&node, "neighbours", &json!({"of": ["top", {"key": "a"}], "selection": {"types": ["parent"]}})).await;
     assert_eq!(keys(&answer["nodes"][0]["neighbours"]), ["a", "b"]);
     assert_eq!(keys(&answer["nodes"][1]["neighbours"]), ["c", "top"]);
     let answer = ask(&node, "reach", &json!({"from": ["top"], "hops": 2, "selection": {"types": ["parent"]}})).await;
     assert_eq!(keys(&answer["nodes"]), ["top", "a", "b", "c", "d"]);
     assert_eq!((&answer["nodes"][4]["distance"], &answer["nodes"][4]["before"]["key"]), (&json!(2), &json!("b")));
-    let few = ask(&node, "reach", &json!({"from": ["top"], "hops": 2, "limit": 2, "selection": {"types": ["parent"]}})).await;
+    let few =
+        ask(&node, "reach", &json!({"from": ["top"], "hops": 2, "limit": 2, "selection": {"types": ["parent"]}})).await;
     assert_eq!((keys(&few["nodes"]), &few["complete"]), (vec!["top", "a"], &json!(false)));
     let layer = ask(&node, "neighbours", &json!({"of": ["c"], "selection": {"layers": "web"}})).await;
     assert_eq!(keys(&layer["nodes"][0]["neighbours"]), ["b"]);
     let path = ask(&node, "path", &json!({"from": "d", "to": "c", "selection": {"types": ["parent"]}})).await;
     assert_eq!(keys(&path["path"]["nodes"]), ["d", "b", "top", "a", "c"]);
     assert_eq!(path["path"]["cost"], 4.0);
-    let none = ask(&node, "path", &json!({"from": "top", "to": "d", "selection": {"types": ["parent"], "direction": "forward"}})).await;
+    let none = ask(
+        &node,
+        "path",
+        &json!({"from": "top", "to": "d", "selection": {"types": ["parent"], "direction": "forward"}}),
+    )
+    .await;
     assert_eq!(none["path"], Value::Null);
     let links = ask(&node, "incidence", &json!({"of": "b", "selection": {"types": ["contract"]}})).await;
-    assert_eq!((&links["links"][0]["roles"], &links["links"][0]["members"][0]), (&json!(["seller"]), &json!({"role": "buyer", "key": "a"})));
+    assert_eq!(
+        (&links["links"][0]["roles"], &links["links"][0]["members"][0]),
+        (&json!(["seller"]), &json!({"role": "buyer", "key": "a"}))
+    );
     let id = links["links"][0]["id"].as_str().unwrap();
     let star = ask(&node, "neighbours", &json!({"of": [{"link": id}], "selection": {"expansion": "star"}})).await;
     assert_eq!(keys(&star["nodes"][0]["neighbours"]), ["a", "b", "c"]);
-    let siblings = json!({"from": "a", "steps": [{"types": ["parent"]}, {"types": ["parent"], "direction": "backward"}]});
+    let siblings =
+        json!({"from": "a", "steps": [{"types": ["parent"]}, {"types": ["parent"], "direction": "backward"}]});
     let answer = ask(&node, "metapath", &siblings).await;
     assert_eq!(keys(&answer["nodes"]), ["a", "b"]);
 }
@@ -98,7 +105,10 @@ async fn hierarchies_and_measures() {
     let node = filled().await;
     let of = |key: &str| json!({"of": [key]});
     assert_eq!(keys(&ask(&node, "ancestors", &of("c")).await["nodes"]), ["c", "a", "top"]);
-    assert_eq!(keys(&ask(&node, "descendants", &json!({"of": ["top"], "levels": 1})).await["nodes"]), ["top", "a", "b"]);
+    assert_eq!(
+        keys(&ask(&node, "descendants", &json!({"of": ["top"], "levels": 1})).await["nodes"]),
+        ["top", "a", "b"]
+    );
     assert_eq!(keys(&ask(&node, "common-ancestors", &json!({"of": ["c", "d"]})).await["nodes"]), ["top"]);
     assert_eq!(ask(&node, "depth", &of("c")).await["nodes"][0]["depth"], 2);
     assert_eq!(keys(&ask(&node, "roots", &json!({})).await["nodes"]), ["top"]);
@@ -107,13 +117,18 @@ async fn hierarchies_and_measures() {
     assert_eq!(node.call("POST", "/projects/p/records", &circle).await.0, 200);
     assert_eq!(keys(&ask(&node, "cycles", &json!({})).await["cycles"][0]), ["a", "c", "top"]);
     let report = ask(&node, "report", &json!({})).await;
-    assert_eq!((&report["dangling_count"], &report["dangling"][0]), (&json!(1), &json!({"node": {"key": "gone"}, "links": 1})));
+    assert_eq!(
+        (&report["dangling_count"], &report["dangling"][0]),
+        (&json!(1), &json!({"node": {"key": "gone"}, "links": 1}))
+    );
     assert_eq!(report["links"], 8);
     assert_eq!(ask(&node, "components", &json!({})).await["count"], 2, "`deal` stands alone");
     let ranks = ask(&node, "centrality", &json!({"measure": "page_rank"})).await;
     let sum: f64 = ranks["nodes"].as_array().unwrap().iter().map(|one| one["score"].as_f64().unwrap()).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{ranks}");
-    let degree = ask(&node, "centrality", &json!({"measure": "degree", "of": ["top"], "selection": {"types": ["parent"]}})).await;
+    let degree =
+        ask(&node, "centrality", &json!({"measure": "degree", "of": ["top"], "selection": {"types": ["parent"]}}))
+            .await;
     assert_eq!(degree["nodes"][0]["score"], 3.0, "{degree}");
 }
 

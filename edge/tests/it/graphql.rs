@@ -17,11 +17,15 @@ async fn ask(node: &TestNode, query: &str) -> Value {
 async fn linked() -> TestNode {
     let node = TestNode::new();
     node.fill().await;
-    let published = ask(&node, r#"mutation { publish(records: [
+    let published = ask(
+        &node,
+        r#"mutation { publish(records: [
         {key: "reef", text: "A reef dries at low water", layers: ["sea"], links: [
             {type: "parent", members: [{role: "child", key: "reef"}, {role: "parent", key: "tide"}]},
             {type: "seen-from", members: [{role: "a", key: "reef"}, {role: "b", key: "nowhere"}], weight: 0.5}]}
-    ]) { changed position version } }"#).await;
+    ]) { changed position version } }"#,
+    )
+    .await;
     assert_eq!(published["data"]["publish"]["changed"], 1, "{published}");
     node
 }
@@ -30,11 +34,15 @@ async fn linked() -> TestNode {
 #[tokio::test]
 async fn one_request_reads_along_links() {
     let node = linked().await;
-    let answer = ask(&node, r#"{ project { name records }
+    let answer = ask(
+        &node,
+        r#"{ project { name records }
         search(query: "reef", k: 1) { candidates hits { key record { text layers links(type: "parent") {
             type weight members { role key record { key data(path: "place.name") } } } } } }
         records(first: 2) { nodes { key } next }
-        links(first: 10) { nodes { type members { record { key } } statedBy { key } } next } }"#).await;
+        links(first: 10) { nodes { type members { record { key } } statedBy { key } } next } }"#,
+    )
+    .await;
     assert!(answer["errors"].is_null(), "{answer}");
     let data = &answer["data"];
     assert_eq!((&data["project"]["name"], &data["project"]["records"]), (&json!("p"), &json!(4)));
@@ -46,7 +54,11 @@ async fn one_request_reads_along_links() {
     assert_eq!(links.len(), 2);
     let dangling = links.iter().find(|link| link["type"] == "seen-from").unwrap();
     assert_eq!(dangling["members"][1]["record"], Value::Null);
-    let page = ask(&node, r#"{ records(first: 1, after: "moon", filter: {field: "layer", value: "sea"}) { nodes { key } next } }"#).await;
+    let page = ask(
+        &node,
+        r#"{ records(first: 1, after: "moon", filter: {field: "layer", value: "sea"}) { nodes { key } next } }"#,
+    )
+    .await;
     assert_eq!(page["data"]["records"], json!({"nodes": [{"key": "reef"}], "next": "reef"}));
     let first = ask(&node, "{ links(first: 1) { nodes { id } next } }").await;
     let next = first["data"]["links"]["next"].as_str().unwrap();
@@ -66,8 +78,11 @@ async fn errors_have_codes_and_costs_have_limits() {
         (r#"{ records(filter: {field: "x"}) { next } }"#, "unknown-field", "no field"),
         (r#"{ search(query: "\"open") { candidates } }"#, "invalid-query", "character"),
         (r#"mutation { publish(records: [{key: ""}]) { changed } }"#, "invalid-record", "empty"),
-        (r#"{ record(key: "tide") { links(first: 1000) { members { record { links(first: 1000) { type } } } } } }"#,
-         "invalid-query", "costs more than"),
+        (
+            r#"{ record(key: "tide") { links(first: 1000) { members { record { links(first: 1000) { type } } } } } }"#,
+            "invalid-query",
+            "costs more than",
+        ),
         (&format!("{{ record(key: \"tide\") {{ {deep} }} }}"), "invalid-query", ""),
     ] {
         let answer = ask(&node, query).await;
@@ -83,7 +98,9 @@ async fn errors_have_codes_and_costs_have_limits() {
     let body = json!({"query": "mutation { delete(keys: [\"tide\"]) { changed } }"}).to_string().into_bytes();
     let sent = node.raw("POST", "/api/v1/projects/p/graphql", &[("content-type", "text/plain")], body).await;
     assert_eq!(sent.0, 415);
-    let introspected = ask(&node, "{ __schema { queryType { name } types { name fields { name type { name ofType { name } } } } } }").await;
+    let introspected =
+        ask(&node, "{ __schema { queryType { name } types { name fields { name type { name ofType { name } } } } } }")
+            .await;
     assert!(introspected["errors"].is_null(), "{introspected}");
     let (status, sdl) = node.raw("GET", "/api/v1/projects/p/graphql/schema", &[], Vec::new()).await;
     assert!(status == 200 && String::from_utf8(sdl).unwrap().contains("type Subscription"));

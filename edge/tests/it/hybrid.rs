@@ -34,26 +34,42 @@ async fn within_is_search_and_then_filter() {
     }
     for (within, what, graph) in [
         (json!({"neighbourhood": {"of": ["k7"], "hops": 2}}), "reach", json!({"from": ["k7"], "hops": 2})),
-        (json!({"neighbourhood": {"of": ["k7", "k90"], "hops": 5, "selection": {"types": ["next"], "direction": "forward"}}}),
-         "reach", json!({"from": ["k7", "k90"], "hops": 5, "selection": {"types": ["next"], "direction": "forward"}})),
+        (
+            json!({"neighbourhood": {"of": ["k7", "k90"], "hops": 5, "selection": {"types": ["next"], "direction": "forward"}}}),
+            "reach",
+            json!({"from": ["k7", "k90"], "hops": 5, "selection": {"types": ["next"], "direction": "forward"}}),
+        ),
         (json!({"subtree": "k2"}), "descendants", json!({"of": ["k2"]})),
     ] {
         let part = node.call("POST", &format!("/projects/p/graph/{what}"), &graph).await.1;
-        let part: Vec<&str> = part["nodes"].as_array().unwrap().iter().map(|one| one["node"]["key"].as_str().unwrap()).collect();
+        let part: Vec<&str> =
+            part["nodes"].as_array().unwrap().iter().map(|one| one["node"]["key"].as_str().unwrap()).collect();
         assert!(part.len() > 3 && part.len() < 60, "{part:?}");
         for mode in ["keyword", "vector"] {
             let all = query(&node, &json!({"text": "moon reef", "k": 1000, "mode": mode, "exact": true})).await;
-            let inside = query(&node, &json!({"text": "moon reef", "k": 1000, "mode": mode, "exact": true, "within": within})).await;
-            let expected: Vec<(&str, &Value)> = all["hits"].as_array().unwrap().iter()
+            let inside =
+                query(&node, &json!({"text": "moon reef", "k": 1000, "mode": mode, "exact": true, "within": within}))
+                    .await;
+            let expected: Vec<(&str, &Value)> = all["hits"]
+                .as_array()
+                .unwrap()
+                .iter()
                 .filter(|hit| part.contains(&hit["key"].as_str().unwrap()))
-                .map(|hit| (hit["key"].as_str().unwrap(), &hit[format!("{mode}_score")])).collect();
-            let found: Vec<(&str, &Value)> = inside["hits"].as_array().unwrap().iter()
-                .map(|hit| (hit["key"].as_str().unwrap(), &hit[format!("{mode}_score")])).collect();
+                .map(|hit| (hit["key"].as_str().unwrap(), &hit[format!("{mode}_score")]))
+                .collect();
+            let found: Vec<(&str, &Value)> = inside["hits"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|hit| (hit["key"].as_str().unwrap(), &hit[format!("{mode}_score")]))
+                .collect();
             assert_eq!(found, expected, "{mode} {within}");
         }
         assert_eq!(query(&node, &json!({"text": "moon", "within": within})).await["candidates"], part.len());
     }
-    let layers = query(&node, &json!({"text": "moon", "within": {"layers": {"any": ["l0", "l1"]}, "subtree": "k2"}, "k": 100})).await;
+    let layers =
+        query(&node, &json!({"text": "moon", "within": {"layers": {"any": ["l0", "l1"]}, "subtree": "k2"}, "k": 100}))
+            .await;
     assert!(keys(&layers).iter().all(|key| key[1..].parse::<usize>().unwrap() % 3 != 2));
 }
 
@@ -65,7 +81,8 @@ async fn hits_lead_to_others() {
     assert_eq!(keys(&plain), ["c"]);
     let score = plain["hits"][0]["score"].as_f64().unwrap();
     let selection = json!({"types": ["parent"], "direction": "forward"});
-    let body = json!({"text": "scripts", "mode": "keyword", "expand": {"hops": 2, "decay": 0.25, "selection": selection}});
+    let body =
+        json!({"text": "scripts", "mode": "keyword", "expand": {"hops": 2, "decay": 0.25, "selection": selection}});
     let answer = query(&node, &body).await;
     assert_eq!(keys(&answer), ["c", "a", "top"]);
     let top = &answer["hits"][2];

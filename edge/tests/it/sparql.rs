@@ -9,9 +9,7 @@ use super::TestNode;
 async fn filled() -> TestNode {
     let node = TestNode::new();
     assert_eq!(node.call("PUT", "/projects/p", &json!({})).await.0, 201);
-    let pair = |kind: &str, one: &str, other: &str| {
-        json!({"type": kind, "members": [{"role": "child", "key": one}, {"role": "parent", "key": other}], "layers": ["tree"]})
-    };
+    let pair = |kind: &str, one: &str, other: &str| json!({"type": kind, "members": [{"role": "child", "key": one}, {"role": "parent", "key": other}], "layers": ["tree"]});
     let parent = |one: &str, other: &str| pair("parent", one, other);
     let mut precedes = pair("http://x/precedes", "c", "b");
     precedes["weight"] = json!(0.5);
@@ -89,7 +87,8 @@ async fn the_view_follows() {
     let node = filled().await;
     let children = "SELECT ?x { ?x <urn:skerry:type:parent> record:top }";
     assert_eq!(rows(&node, children).await, ["a", "b"]);
-    let link = json!([{"type": "parent", "members": [{"role": "child", "key": "a"}, {"role": "parent", "key": "top"}]}]);
+    let link =
+        json!([{"type": "parent", "members": [{"role": "child", "key": "a"}, {"role": "parent", "key": "top"}]}]);
     let also = json!({"records": [{"key": "other", "links": link}]});
     assert_eq!(node.call("POST", "/projects/p/records", &also).await.0, 200);
     assert_eq!(node.call("DELETE", "/projects/p/records/a", &Value::Null).await.0, 200);
@@ -108,7 +107,8 @@ async fn mistakes_and_excesses_are_refused() {
     let signs = format!("SELECT (({}1) AS ?x) {{}}", "!".repeat(20_000));
     let chain = format!("SELECT * {{ ?a ?b ?c {} }}", "OPTIONAL { ?a ?b ?c } ".repeat(1_400));
     let sum = format!("SELECT (({}1) AS ?x) {{}}", "1+".repeat(15_000));
-    let values = format!("SELECT * {{ VALUES ?a {{ {0} }} VALUES ?b {{ {0} }} VALUES ?c {{ {0} }} }}", "1 ".repeat(1_000));
+    let values =
+        format!("SELECT * {{ VALUES ?a {{ {0} }} VALUES ?b {{ {0} }} VALUES ?c {{ {0} }} }}", "1 ".repeat(1_000));
     for (query, kind) in [
         ("SELECT * { SERVICE <http://127.0.0.1:1/> { ?s ?p ?o } }", "invalid-query"),
         ("SELECT * { SERVICE SILENT <http://127.0.0.1:1/> { ?s ?p ?o } }", "invalid-query"),

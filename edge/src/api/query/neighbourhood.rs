@@ -40,7 +40,9 @@ pub(super) fn check(body: &QueryBody) -> Result<(), Problem> {
         return Err(invalid("`within` and `expand` look at the graph as it is now; leave `version` out."));
     }
     if body.expand.is_some() && (body.offset.unwrap_or(0) > 0 || body.group.is_some() || body.diversity.is_some()) {
-        return Err(invalid("`expand` goes neither with `offset` nor with `group` nor with `diversity`; ask for all with `k`."));
+        return Err(invalid(
+            "`expand` goes neither with `offset` nor with `group` nor with `diversity`; ask for all with `k`.",
+        ));
     }
     Ok(())
 }
@@ -124,7 +126,8 @@ pub(super) fn expand(
     if !(decay > 0.0 && decay < 1.0) {
         return Err(invalid(format!("`expand.decay` is {decay}; it is above 0 and below 1.")));
     }
-    let seeds: Vec<(String, f32)> = answer.hits.iter().take(SEEDS_MAX).map(|hit| (hit.key.clone(), hit.score)).collect();
+    let seeds: Vec<(String, f32)> =
+        answer.hits.iter().take(SEEDS_MAX).map(|hit| (hit.key.clone(), hit.score)).collect();
     let mut led = node.graph(project).with(|graph| -> Result<_, Problem> {
         with_view(graph, &body.selection, Direction::Both, |graph, view| {
             let mut best: BTreeMap<String, Led> = BTreeMap::new();
@@ -200,8 +203,11 @@ fn fetch(
     }
     let keys: Vec<RecordKey> = led.iter().filter_map(|(key, _)| RecordKey::parse(key).ok()).collect();
     let records = node.replica().get_many(project, &keys)?;
-    let mut there: BTreeMap<String, RecordBody> =
-        records.into_iter().flatten().map(|record| (record.key.as_str().to_owned(), RecordBody::from(record))).collect();
+    let mut there: BTreeMap<String, RecordBody> = records
+        .into_iter()
+        .flatten()
+        .map(|record| (record.key.as_str().to_owned(), RecordBody::from(record)))
+        .collect();
     let hit = |(key, led): (String, Led)| {
         let record = there.remove(&key)?;
         Some(HitBody {
