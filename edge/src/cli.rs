@@ -47,6 +47,9 @@ Examples:
   skerry query 'overflow severity:>=7 layer:(web, mobile)'    fields; x means data.x
   skerry query --like CWE-79 --min-similarity 0.6             records like this one
   skerry query tide --group-by data.source --explain          the best of each source, with reasons
+  skerry query overflow --subtree CWE-119                     only below a record
+  skerry query injection --near CWE-79 --within-hops 2        only near a record
+  skerry query injection --expand 1 --along parent            also what the hits lead to
   skerry query tide --at VERSION                              as it was, see `skerry versions`";
 
 const EXAMPLES: &str = "\

@@ -5,6 +5,7 @@
 
 mod changes;
 mod error;
+mod graph;
 mod input;
 mod links;
 mod loader;
@@ -133,4 +134,11 @@ fn page(first: usize) -> async_graphql::Result<usize> {
     }
     let detail = format!("`first` is {first}; it goes from 1 to {PAGE_MAX}.");
     Err(error::from_problem(Problem::new(Kind::InvalidParameter, detail)))
+}
+
+/// What a list costs: a base, and so many elements. Bounded, so that the library's sums do not overflow: one that did would be
+/// a way around [`COST_MAX`].
+fn cost(base: usize, elements: usize, each: usize) -> usize {
+    const FAR_TOO_MUCH: usize = 1 << 32;
+    elements.min(FAR_TOO_MUCH).saturating_mul(each.min(FAR_TOO_MUCH)).saturating_add(base).min(FAR_TOO_MUCH)
 }

@@ -22,10 +22,10 @@ use crate::body::{
 use crate::extract::{JsonBody, PathParameters};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
-pub(super) use hierarchy::*;
-pub(super) use matching::*;
-pub(super) use measures::*;
-pub(crate) use nodes::{find, names, sorted, with_view};
+pub(crate) use hierarchy::*;
+pub(crate) use matching::*;
+pub(crate) use measures::*;
+pub(crate) use nodes::{add_layers, find, names, sorted, with_view};
 
 /// Nodes that a question names at most.
 pub(crate) const NODES_MAX: usize = 1_000;

@@ -1,5 +1,7 @@
 //! The query path: one screen from the request to the answer.
 
+mod neighbourhood;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -108,6 +110,8 @@ pub(crate) fn answer(
     body.version = body.version.map(|version| version.to_ascii_lowercase());
     let version = body.version.clone();
     let written = body.query.clone();
+    neighbourhood::check(&body)?;
+    let expand = body.expand.take();
     let asked = read(node, &index, project, body, cancel)?;
     let embedded = std::time::Instant::now();
     let ask = |request: &Request| match &version {
@@ -121,7 +125,10 @@ pub(crate) fn answer(
     {
         ask(&probe(group))?;
     }
-    let answer = fetch(node, project, &index, &asked, answered, before)?;
+    let mut answer = fetch(node, project, &index, &asked, answered, before)?;
+    if let Some(expand) = expand {
+        neighbourhood::expand(node, project, &index, &asked, &expand, &mut answer)?;
+    }
     let milliseconds = |from: std::time::Instant, to: std::time::Instant| (to - from).as_secs_f64() * 1e3;
     let timing = Timing {
         embed_ms: milliseconds(started, embedded),
@@ -220,6 +227,7 @@ fn hit_body(hit: Hit, record: RecordBody) -> HitBody {
         group: hit.group.map(filter::to_json),
         explanation: hit.explanation.map(Into::into),
         highlight: None,
+        via: None,
         record,
     }
 }
@@ -271,6 +279,9 @@ fn read(
         given = Some(like(node, index, project, key, body.version.as_deref(), cancel)?);
         let itself = Condition { path: "key".to_owned(), comparison: Comparison::Eq(Scalar::Text(key.clone())) };
         filter = filter::both(filter, vec![FilterNode::Condition(itself), FilterNode::Negate(0)]);
+    }
+    if let Some(within) = &body.within {
+        filter = filter::both(filter, neighbourhood::filter(node, project, within)?);
     }
     if filter.len() > filter::NODES_MAX {
         let (count, most) = (filter.len(), filter::NODES_MAX);

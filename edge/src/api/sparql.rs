@@ -21,7 +21,7 @@ use crate::sparql::{ViewError, answer};
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct SparqlBody {
-    /// SPARQL 1.1; SELECT, ASK, CONSTRUCT or DESCRIBE; at most 32 KiB. The prefixes `rdf:`, `rdfs:`, `xsd:`, `skerry:` and
+    /// SPARQL 1.1; SELECT, ASK, CONSTRUCT or DESCRIBE; at most 8 KiB. The prefixes `rdf:`, `rdfs:`, `xsd:`, `skerry:` and
     /// `record:` are declared.
     query: String,
 }

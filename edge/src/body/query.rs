@@ -5,7 +5,7 @@ use serde_json::Value;
 use skerry_host::types::{Explanation, TermScore};
 use utoipa::ToSchema;
 
-use super::RecordBody;
+use super::{LayerSetBody, Moment, NodeName, RecordBody, SelectionBody};
 
 /// A query.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -38,6 +38,12 @@ pub struct QueryBody {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub filter: Option<Value>,
+    /// Only records in this part of the graph, as it is now: a neighbourhood, a subtree, a set of layers. Not with `version`.
+    #[serde(default)]
+    pub within: Option<WithinBody>,
+    /// Also records that hits lead to along links. Not with `version`, `offset`, `group` and `diversity`.
+    #[serde(default)]
+    pub expand: Option<ExpandBody>,
     /// What to search with; hybrid when absent.
     #[serde(default)]
     pub mode: Mode,
@@ -69,6 +75,64 @@ pub struct QueryBody {
     /// Look at every vector: the exact answer in large projects, more slowly.
     #[serde(default)]
     pub exact: bool,
+}
+
+/// A part of the graph. Of several parts, what is in all of them.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithinBody {
+    /// Records within some steps of these nodes, which count as well.
+    #[serde(default)]
+    pub neighbourhood: Option<NeighbourhoodBody>,
+    /// What stands below this record (links of type `parent`), and itself.
+    #[serde(default)]
+    pub subtree: Option<NodeName>,
+    /// Records in this layer or set of layers, with what layers inherit.
+    #[serde(default)]
+    pub layers: Option<LayerSetBody>,
+    /// With `layers`: only layers that are valid at this moment.
+    #[serde(default)]
+    pub at: Option<Moment>,
+}
+
+/// What is within some steps.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NeighbourhoodBody {
+    /// Where to begin: 1 to 1,000 nodes.
+    pub of: Vec<NodeName>,
+    /// Steps at most; 1 when absent.
+    #[serde(default)]
+    pub hops: Option<u32>,
+    /// The links that are walked; in both directions when it names none.
+    #[serde(default)]
+    pub selection: SelectionBody,
+}
+
+/// How hits lead to other records.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpandBody {
+    /// Steps at most, 1 to 4; 1 when absent.
+    #[serde(default)]
+    pub hops: Option<u32>,
+    /// What a score is multiplied by for each step, above 0 and below 1; 0.5 when absent.
+    #[serde(default)]
+    pub decay: Option<f32>,
+    /// The links that are walked; in both directions when it names none.
+    #[serde(default)]
+    pub selection: SelectionBody,
+}
+
+/// How a record was come by along links.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct ViaBody {
+    /// The hit that led to it.
+    pub hit: String,
+    /// The nodes from that hit to the record, both included.
+    pub path: Vec<NodeName>,
+    /// The hit's own score: times `decay` for each step it is this record's.
+    pub hit_score: f32,
 }
 
 /// How to group hits.
@@ -173,6 +237,9 @@ pub struct HitBody {
     /// text has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub highlight: Option<Highlight>,
+    /// The links along which it was come by; absent for what the query itself found with a score as high.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub via: Option<ViaBody>,
     /// The record itself.
     pub record: RecordBody,
 }

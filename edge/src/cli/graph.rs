@@ -55,7 +55,7 @@ struct Selection {
     /// Only links of this type; may be given several times.
     #[arg(long = "type", short = 't', value_name = "TYPE")]
     types: Vec<String>,
-    /// Only links in this layer; or a set of layers as the API's JSON, {"all": ["web", "2024"]}.
+    /// Only links in this layer; or a set of layers as the API's JSON, `{"all": ["web", "2024"]}`.
     #[arg(long, value_name = "LAYER")]
     layer: Option<String>,
     /// Only what is valid at this moment (RFC 3339).

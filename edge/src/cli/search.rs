@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::client::{Refused, segment};
 use super::publish::text;
-use super::{Globals, Misuse, expression, note, print_json, print_line};
+use super::{Globals, Misuse, expression, graph, note, print_json, print_line};
 
 /// Bytes of the part of a record that is shown.
 const SHOWN_BYTES: u32 = 180;
@@ -16,7 +16,7 @@ const SHOWN_BYTES: u32 = 180;
 #[derive(Debug, clap::Args)]
 pub(super) struct QueryArguments {
     /// Words, "phrases", field:value, -minus (see docs/query-language.md); may be left out with --filter or --like.
-    #[arg(required_unless_present_any = ["filter", "like"])]
+    #[arg(required_unless_present_any = ["filter", "like", "near", "subtree", "layer_set"])]
     text: Option<String>,
     /// Take the text as it is: quotes, colons and signs mean nothing.
     #[arg(long, requires = "text")]
@@ -59,6 +59,27 @@ pub(super) struct QueryArguments {
     /// Ask the project as it was at a version (see `skerry versions`).
     #[arg(long, value_name = "VERSION")]
     at: Option<String>,
+    /// Only records within some steps of the record with this key; may be given several times.
+    #[arg(long, value_name = "KEY")]
+    near: Vec<String>,
+    /// Steps at most from --near.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "near")]
+    within_hops: u32,
+    /// Only what stands below the record with this key, and itself.
+    #[arg(long, value_name = "KEY")]
+    subtree: Option<String>,
+    /// Only records in this layer or set of layers, with what layers inherit: web, or {"all": ["web", "2024"]}.
+    #[arg(long, value_name = "SET")]
+    layer_set: Option<String>,
+    /// Also records that hits lead to in so many steps along links, 1 to 4.
+    #[arg(long, value_name = "HOPS")]
+    expand: Option<u32>,
+    /// What a score is multiplied by for each step [default: 0.5].
+    #[arg(long, value_name = "FACTOR", requires = "expand")]
+    decay: Option<f32>,
+    /// With --expand: only along links of this type; may be given several times.
+    #[arg(long, value_name = "TYPE", requires = "expand")]
+    along: Vec<String>,
     /// Show where each score comes from.
     #[arg(long)]
     explain: bool,
@@ -127,6 +148,21 @@ fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
             body[name] = value;
         }
     }
+    if !arguments.near.is_empty() {
+        body["within"]["neighbourhood"] = json!({ "of": arguments.near, "hops": arguments.within_hops });
+    }
+    if let Some(key) = &arguments.subtree {
+        body["within"]["subtree"] = json!({ "key": key });
+    }
+    if let Some(set) = &arguments.layer_set {
+        body["within"]["layers"] = graph::set_of_layers(set)?;
+    }
+    if let Some(hops) = arguments.expand {
+        body["expand"] = json!({ "hops": hops, "selection": { "types": arguments.along } });
+        if let Some(decay) = arguments.decay {
+            body["expand"]["decay"] = json!(decay);
+        }
+    }
     let mut filters =
         arguments.filter.iter().map(|text| expression::parse(text)).collect::<anyhow::Result<Vec<_>>>()?;
     match filters.len() {
@@ -173,6 +209,11 @@ fn print_hit(hit: &Value, rank: usize) -> anyhow::Result<()> {
     let shown = shown(&hit["highlight"], &body, &title, bold, plain);
     if !shown.is_empty() {
         print_line(format_args!("    {shown}"))?;
+    }
+    if let Some(path) = hit["via"]["path"].as_array() {
+        let nodes: Vec<String> =
+            path.iter().map(|node| text(node, if node["key"].is_string() { "key" } else { "link" })).collect();
+        print_line(format_args!("    {dim}by {}{plain}", clip(&nodes.join(" — "), 160)))?;
     }
     let why = &hit["explanation"];
     if why.is_object() {

@@ -43,7 +43,7 @@ impl Link {
     }
 
     /// Who takes part.
-    #[graphql(complexity = "4 * child_complexity")]
+    #[graphql(complexity = "super::cost(0, 4, child_complexity)")]
     async fn members(&self, role: Option<String>) -> Vec<Member> {
         let members = self.body.members.iter().filter(|member| role.as_ref().is_none_or(|role| member.role == *role));
         members.cloned().map(Member).collect()

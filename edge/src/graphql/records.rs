@@ -1,11 +1,14 @@
 //! Records.
 
+use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Object, SimpleObject};
 use serde_json::Value;
 use skerry_host::types::{Comparison, Condition, FilterNode, Request, Scalar};
 use skerry_sync::{ProjectName, RecordKey};
 
+use super::graph::Way;
 use super::links::Link;
+use super::loader::{Loads, Near};
 use super::{Place, page};
 use crate::body::RecordBody;
 use crate::filter;
@@ -50,8 +53,23 @@ impl Record {
         self.0.layers.iter().collect()
     }
 
+    /// What is one step away, by name; walked both ways unless `direction` says otherwise.
+    #[graphql(complexity = "super::cost(1, first, child_complexity)")]
+    async fn neighbours(
+        &self,
+        context: &Context<'_>,
+        #[graphql(default)] types: Vec<String>,
+        #[graphql(default_with = "Way::Both")] direction: Way,
+        #[graphql(default = 20)] first: usize,
+    ) -> async_graphql::Result<Vec<super::graph::Node>> {
+        let first = page(first)?;
+        let near = Near { key: self.0.key.clone(), types, way: direction };
+        let found = context.data::<DataLoader<Loads>>()?.load_one(near).await?.unwrap_or_default();
+        Ok(found.into_iter().take(first).map(super::graph::Node).collect())
+    }
+
     /// Links that it states, of this type.
-    #[graphql(complexity = "first * child_complexity")]
+    #[graphql(complexity = "super::cost(0, first, child_complexity)")]
     async fn links(
         &self,
         #[graphql(name = "type")] kind: Option<String>,

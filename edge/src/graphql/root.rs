@@ -4,11 +4,14 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Object, SimpleObject};
 use serde_json::Value;
 
+use super::graph::Graph;
 use super::links::{Links, links};
 use super::loader::{ByKey, Loads};
 use super::records::{Record, Records, records};
 use super::search::{Found, SearchInput, search};
 use super::{Place, SEARCH_COST};
+use crate::body::LayerBody;
+use crate::problem::Problem;
 
 /// Where queries begin.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,18 @@ pub(super) struct Project {
     version: String,
     /// Where this node's feed ends, for `changes(since:)`.
     position: async_graphql::ID,
+}
+
+/// A named context.
+#[derive(Debug, SimpleObject)]
+pub(super) struct Layer {
+    name: String,
+    /// Records in it, with those in layers that it inherits from.
+    records: u32,
+    /// Links in it.
+    links: u32,
+    /// What the project declares about it, as GET /layers/{name}; null when it is only named.
+    declaration: Option<Value>,
 }
 
 /// Where queries begin.
@@ -53,7 +68,7 @@ impl Query {
     }
 
     /// Records in the order of their keys; `filter` as in POST /query.
-    #[graphql(complexity = "first * child_complexity")]
+    #[graphql(complexity = "super::cost(0, first, child_complexity)")]
     async fn records(
         &self,
         context: &Context<'_>,
@@ -65,7 +80,7 @@ impl Query {
     }
 
     /// Links, whoever states them; one stated by two records stands here twice.
-    #[graphql(complexity = "first * child_complexity")]
+    #[graphql(complexity = "super::cost(0, first, child_complexity)")]
     async fn links(
         &self,
         context: &Context<'_>,
@@ -76,8 +91,31 @@ impl Query {
         links(context, kind, first, after).await
     }
 
+    /// The layers that are declared or named, with their records and links.
+    #[graphql(complexity = "super::cost(SEARCH_COST, 100, child_complexity)")]
+    async fn layers(&self, context: &Context<'_>) -> async_graphql::Result<Vec<Layer>> {
+        let place = context.data::<Place>()?;
+        place
+            .run(|node, project, _| {
+                let declared = node.replica().layers(project)?;
+                let sizes = node.graph(project).with(|graph| Ok::<_, Problem>(graph.layer_sizes()?))?;
+                let layer = |(name, records, links): (String, u32, u32)| {
+                    let found = declared.iter().find(|layer| layer.name == name);
+                    let body = found.and_then(|layer| serde_json::to_value(LayerBody::from(layer.clone())).ok());
+                    Layer { name, records, links, declaration: body }
+                };
+                Ok(sizes.into_iter().map(layer).collect())
+            })
+            .await
+    }
+
+    /// The links as a graph.
+    async fn graph(&self) -> Graph {
+        Graph
+    }
+
     /// Finds records by meaning, words and filters: POST /query.
-    #[graphql(complexity = "SEARCH_COST + k.clamp(0, 1000) as usize * child_complexity")]
+    #[graphql(complexity = "super::cost(SEARCH_COST, k.clamp(0, 1000) as usize, child_complexity)")]
     async fn search(
         &self,
         context: &Context<'_>,

@@ -16,15 +16,15 @@ use spargebra::{Query, SparqlParser};
 use super::triples::{Sight, Triples};
 
 /// Bytes of a query at most.
-pub const QUERY_BYTES_MAX: usize = 32 << 10;
+pub const QUERY_BYTES_MAX: usize = 8 << 10;
 
 /// Nesting of a query at most, in brackets and signs: the parser calls itself several times for each.
 pub const NESTING_MAX: usize = 64;
 
 /// Bytes of the stack that a query runs on; only what is used is ever there. Long chains (`OPTIONAL {..} OPTIONAL {..} ...`)
-/// become deep trees, which the library walks by calling itself: some kilobytes for each of the at most 10,000 links that fit
+/// become deep trees, which the library walks by calling itself: tens of kilobytes for each of the at most 4,000 links that fit
 /// into [`QUERY_BYTES_MAX`].
-const STACK_BYTES: usize = 512 << 20;
+const STACK_BYTES: usize = 1 << 30;
 
 /// Combinations of inline rows (`VALUES`) at most: the one thing that takes time without looking anything up.
 const INLINE_ROWS_MAX: usize = 1_000_000;

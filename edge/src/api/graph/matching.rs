@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use skerry_host::GraphInstance;
 use skerry_host::types::graph::{Direction, PatternLink, Term as Place};
 
 use super::{PAGE_DEFAULT, PAGE_MAX, ask, find, invalid, limit, names, with_view};
-use crate::body::{NodeName, PatternAnswer, PatternBody, PatternLinkBody, PatternTermBody};
+use crate::body::{NodeName, PatternAnswer, PatternBody, PatternLinkBody, PatternTermBody, SelectionBody};
 use crate::extract::{JsonBody, PathParameters};
 use crate::filter;
 use crate::node::Node;
@@ -30,38 +31,50 @@ pub(crate) async fn pattern(
     let most = limit(body.limit, PAGE_DEFAULT, PAGE_MAX)?;
     let offset = super::within("offset", body.offset, 0, OFFSET_MAX)?;
     let pattern = match (body.pattern, body.links) {
-        (Some(text), None) => pattern::parse(&text).map_err(|error| {
-            let detail = format!("The pattern cannot be read: {error}.");
-            invalid(detail).with("position", error.at).with("query", text.as_str())
-        })?,
+        (Some(text), None) => read(&text)?,
         (None, Some(links)) => from_json(links)?,
         _ => return Err(invalid("Give either `pattern`, as text, or `links`, in JSON.")),
     };
-    if body.selection.direction.is_some() {
+    ask(node, project, move |graph| matches(graph, pattern, &body.selection, offset, most)).await
+}
+
+/// Reads a pattern as people write it.
+pub(crate) fn read(text: &str) -> Result<Pattern, Problem> {
+    pattern::parse(text).map_err(|error| {
+        let detail = format!("The pattern cannot be read: {error}.");
+        invalid(detail).with("position", error.at).with("query", text)
+    })
+}
+
+/// What fits a pattern.
+pub(crate) fn matches(
+    graph: &mut GraphInstance,
+    pattern: Pattern,
+    selection: &SelectionBody,
+    offset: u32,
+    most: u32,
+) -> Result<PatternAnswer, Problem> {
+    if selection.direction.is_some() {
         return Err(invalid("A pattern says itself which way its links go; leave `selection.direction` out."));
     }
     let direction = direction(&pattern.clauses)?;
-    ask(node, project, move |graph| {
-        let nodes = named(&pattern.clauses);
-        let numbers = if nodes.is_empty() { Vec::new() } else { find(graph, &nodes)? };
-        let number =
-            |name: NodeName| nodes.iter().position(|node| *node == name).and_then(|at| numbers.get(at)).copied();
-        let place = |term: &Term| match term {
-            Term::Variable(variable) => Place::Variable(*variable as u32),
-            Term::Key(key) => Place::Node(number(NodeName::Key(key.clone())).unwrap_or(u32::MAX)),
-            Term::Link(id) => Place::Node(number(NodeName::Link(id.clone())).unwrap_or(u32::MAX)),
-        };
-        let links: Vec<PatternLink> = pattern.clauses.iter().map(|clause| link(clause, &place)).collect();
-        with_view(graph, &body.selection, direction, |graph, view| {
-            let found = graph.find_pattern(view, &links, offset, most)?;
-            let numbers: Vec<u32> = found.rows.iter().flatten().copied().collect();
-            let mut named = names(graph, &numbers)?.into_iter();
-            let rows = found.rows.iter().map(|row| (&mut named).take(row.len()).collect()).collect();
-            let next_offset = (!found.complete).then_some(offset.saturating_add(most));
-            Ok(PatternAnswer { variables: pattern.variables, rows, next_offset })
-        })
+    let nodes = named(&pattern.clauses);
+    let numbers = if nodes.is_empty() { Vec::new() } else { find(graph, &nodes)? };
+    let number = |name: NodeName| nodes.iter().position(|node| *node == name).and_then(|at| numbers.get(at)).copied();
+    let place = |term: &Term| match term {
+        Term::Variable(variable) => Place::Variable(*variable as u32),
+        Term::Key(key) => Place::Node(number(NodeName::Key(key.clone())).unwrap_or(u32::MAX)),
+        Term::Link(id) => Place::Node(number(NodeName::Link(id.clone())).unwrap_or(u32::MAX)),
+    };
+    let links: Vec<PatternLink> = pattern.clauses.iter().map(|clause| link(clause, &place)).collect();
+    with_view(graph, selection, direction, |graph, view| {
+        let found = graph.find_pattern(view, &links, offset, most)?;
+        let numbers: Vec<u32> = found.rows.iter().flatten().copied().collect();
+        let mut named = names(graph, &numbers)?.into_iter();
+        let rows = found.rows.iter().map(|row| (&mut named).take(row.len()).collect()).collect();
+        let next_offset = (!found.complete).then_some(offset.saturating_add(most));
+        Ok(PatternAnswer { variables: pattern.variables, rows, next_offset })
     })
-    .await
 }
 
 fn link(clause: &Clause, place: &impl Fn(&Term) -> Place) -> PatternLink {

@@ -73,38 +73,40 @@ pub(crate) async fn centrality(
     JsonBody(body): JsonBody<CentralityBody>,
 ) -> Result<Json<CentralityAnswer>, Problem> {
     let most = limit(body.limit, PAGE_DEFAULT, REACH_MAX)?;
+    ask(node, project, move |graph| central(graph, body, most)).await
+}
+
+/// The most central nodes.
+pub(crate) fn central(graph: &mut GraphInstance, body: CentralityBody, most: u32) -> Result<CentralityAnswer, Problem> {
     check_options(&body)?;
-    ask(node, project, move |graph| {
-        let restart = if body.restart.is_empty() { Vec::new() } else { find(graph, &body.restart)? };
-        let of = if body.of.is_empty() { Vec::new() } else { find(graph, &body.of)? };
-        let (what, default) = match body.measure {
-            Measure::Degree => (Centrality::Degree, Direction::Both),
-            Measure::Strength => (Centrality::Strength, Direction::Both),
-            Measure::Closeness => (Centrality::Closeness, Direction::Both),
-            Measure::Harmonic => (Centrality::Harmonic, Direction::Both),
-            Measure::Betweenness => (Centrality::Betweenness(body.pivots), Direction::Both),
-            Measure::Eigenvector => (Centrality::Eigenvector, Direction::Both),
-            Measure::PageRank => {
-                (Centrality::PageRank((body.damping.unwrap_or(DAMPING_DEFAULT), restart)), Direction::Forward)
-            }
-        };
-        with_view(graph, &body.selection, default, |graph, view| {
-            let scores = graph.centrality(view, &what)?;
-            let score = |node: u32| scores.get(node as usize).copied().unwrap_or(0.0);
-            if !of.is_empty() {
-                let nodes = body.of.into_iter().zip(of);
-                let nodes = nodes.map(|(node, number)| CentralNode { node, score: score(number) }).collect();
-                return Ok(CentralityAnswer { nodes, next_offset: None });
-            }
-            let all = everyone(graph, scores.len(), &body.selection)?;
-            let mut nodes: Vec<CentralNode> =
-                all.into_iter().map(|(number, node)| CentralNode { node, score: score(number) }).collect();
-            nodes.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.node.cmp(&b.node)));
-            let (nodes, next_offset) = page(nodes, body.offset, most);
-            Ok(CentralityAnswer { nodes, next_offset })
-        })
+    let restart = if body.restart.is_empty() { Vec::new() } else { find(graph, &body.restart)? };
+    let of = if body.of.is_empty() { Vec::new() } else { find(graph, &body.of)? };
+    let (what, default) = match body.measure {
+        Measure::Degree => (Centrality::Degree, Direction::Both),
+        Measure::Strength => (Centrality::Strength, Direction::Both),
+        Measure::Closeness => (Centrality::Closeness, Direction::Both),
+        Measure::Harmonic => (Centrality::Harmonic, Direction::Both),
+        Measure::Betweenness => (Centrality::Betweenness(body.pivots), Direction::Both),
+        Measure::Eigenvector => (Centrality::Eigenvector, Direction::Both),
+        Measure::PageRank => {
+            (Centrality::PageRank((body.damping.unwrap_or(DAMPING_DEFAULT), restart)), Direction::Forward)
+        }
+    };
+    with_view(graph, &body.selection, default, |graph, view| {
+        let scores = graph.centrality(view, &what)?;
+        let score = |node: u32| scores.get(node as usize).copied().unwrap_or(0.0);
+        if !of.is_empty() {
+            let nodes = body.of.into_iter().zip(of);
+            let nodes = nodes.map(|(node, number)| CentralNode { node, score: score(number) }).collect();
+            return Ok(CentralityAnswer { nodes, next_offset: None });
+        }
+        let all = everyone(graph, scores.len(), &body.selection)?;
+        let mut nodes: Vec<CentralNode> =
+            all.into_iter().map(|(number, node)| CentralNode { node, score: score(number) }).collect();
+        nodes.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.node.cmp(&b.node)));
+        let (nodes, next_offset) = page(nodes, body.offset, most);
+        Ok(CentralityAnswer { nodes, next_offset })
     })
-    .await
 }
 
 fn check_options(body: &CentralityBody) -> Result<(), Problem> {

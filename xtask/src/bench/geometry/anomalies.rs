@@ -221,7 +221,7 @@ mod tests {
     #[test]
     fn measures_are_right() {
         let labelled = [(4.0, true), (3.0, false), (2.0, true), (1.0, false)];
-        assert!((average_precision(&labelled) - (1.0 + 2.0 / 3.0) / 2.0).abs() < 1e-12);
+        assert!((average_precision(&labelled) - 5.0 / 6.0).abs() < 1e-12);
         assert!((area(&labelled) - 0.75).abs() < 1e-12);
         let equal = [(1.0, true), (1.0, false), (1.0, false), (1.0, false)];
         assert!((average_precision(&equal) - 0.25).abs() < 1e-12);
