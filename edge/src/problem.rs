@@ -396,9 +396,9 @@ mod tests {
         assert_eq!(slugs.len(), Kind::ALL.len());
         let pinned = "answer-too-large being-erased body-too-large circular-layers damaged-exchange deadline-exceeded \
              foreign-exchange foreign-host internal invalid-body invalid-geometry invalid-layer invalid-name \
-             invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed model- \
-             mismatch model-unavailable no-convergence peer-failed project-too-large store-failed store-full too- \
-             many-subscriptions unauthorized unknown-chart unknown-field unknown-layer unknown-model unknown-path \
+             invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed \
+             model-mismatch model-unavailable no-convergence peer-failed project-too-large store-failed store-full \
+             too-many-subscriptions unauthorized unknown-chart unknown-field unknown-layer unknown-model unknown-path \
              unknown-project unknown-record unknown-version unsupported-media-type";
         assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
     }
