@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::client::{Client, Refused, segment};
-use super::{Globals, Misuse, note, print_json, print_line};
+use super::{Globals, Misuse, layer, note, print_json, print_line};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -55,7 +55,7 @@ struct Selection {
     /// Only links of this type; may be given several times.
     #[arg(long = "type", short = 't', value_name = "TYPE")]
     types: Vec<String>,
-    /// Only links in this layer; or a set of layers as the API's JSON, `{"all": ["web", "2024"]}`.
+    /// Only links in this layer, or in a set of layers: `web & 2024`, `web | mobile`, `web - old`, `2 of (a, b, c)`.
     #[arg(long, value_name = "LAYER")]
     layer: Option<String>,
     /// Only what is valid at this moment (RFC 3339).
@@ -311,13 +311,9 @@ impl Selection {
     }
 }
 
-/// A layer's name, or a set of layers in JSON.
+/// A set of layers as `skerry layer records` takes it.
 pub(super) fn set_of_layers(text: &str) -> anyhow::Result<Value> {
-    if !text.trim_start().starts_with('{') {
-        return Ok(json!(text));
-    }
-    serde_json::from_str(text)
-        .map_err(|error| Misuse(format!("the set of layers {text:?} is not JSON: {error}")).into())
+    Ok(layer::expression::parse(text).map_err(Misuse)?)
 }
 
 /// `link:ID` is a link, everything else a key.
@@ -404,9 +400,8 @@ fn question(question: &Question) -> anyhow::Result<(&'static str, Value)> {
                 "limit": k, "selection": selection.json()? });
             ("centrality", body)
         }
-        Question::Descendants(climb) => ("descendants", climb.json()?),
         Question::Ancestors(climb) => ("ancestors", climb.json()?),
-        Question::Subtree(climb) => ("descendants", climb.json()?),
+        Question::Descendants(climb) | Question::Subtree(climb) => ("descendants", climb.json()?),
         Question::Depth { keys, selection } => ("depth", json!({ "of": nodes(keys), "selection": selection.json()? })),
         Question::Lca { keys, selection } => {
             ("common-ancestors", json!({ "of": nodes(keys), "selection": selection.json()? }))

@@ -1,6 +1,6 @@
 //! `skerry layer`.
 
-mod expression;
+pub(super) mod expression;
 
 use std::io::Read;
 

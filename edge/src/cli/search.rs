@@ -68,7 +68,7 @@ pub(super) struct QueryArguments {
     /// Only what stands below the record with this key, and itself.
     #[arg(long, value_name = "KEY")]
     subtree: Option<String>,
-    /// Only records in this layer or set of layers, with what layers inherit: web, or {"all": ["web", "2024"]}.
+    /// Only records in this layer or set of layers, with what layers inherit: `web & 2024`, `2 of (a, b, c)`.
     #[arg(long, value_name = "SET")]
     layer_set: Option<String>,
     /// Also records that hits lead to in so many steps along links, 1 to 4.

@@ -5,6 +5,7 @@ use async_graphql::{Error, ErrorExtensionValues, ErrorExtensions, Response, Valu
 use crate::problem::{Kind, Problem};
 
 /// The error, with the problem's members besides its code.
+#[allow(clippy::needless_pass_by_value, reason = "what `map_err` calls it with")]
 pub(super) fn from_problem(problem: Problem) -> Error {
     Error::new(problem.detail().to_owned()).extend_with(|_, extensions| {
         extensions.set("code", problem.kind().slug());

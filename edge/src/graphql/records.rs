@@ -1,4 +1,5 @@
 //! Records.
+#![allow(clippy::unused_async, reason = "`#[Object]` takes asynchronous functions only")]
 
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Object, SimpleObject};

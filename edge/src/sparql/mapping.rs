@@ -65,18 +65,15 @@ fn add_link(record: &Record, statement_by: &NamedNode, link: &Link, said: &mut V
         return;
     }
     let itself = urn("link", &link.id());
-    match pair {
-        Some((first, second)) => {
-            say(&itself, rdf::TYPE.into_owned(), rdf::STATEMENT.into_owned().into());
-            say(&itself, rdf::SUBJECT.into_owned(), first.into());
-            say(&itself, rdf::PREDICATE.into_owned(), kind.into());
-            say(&itself, rdf::OBJECT.into_owned(), second.into());
-        }
-        None => {
-            say(&itself, rdf::TYPE.into_owned(), kind.into());
-            for member in &link.members {
-                say(&itself, named_or("role", &member.role), node(&member.target).into());
-            }
+    if let Some((first, second)) = pair {
+        say(&itself, rdf::TYPE.into_owned(), rdf::STATEMENT.into_owned().into());
+        say(&itself, rdf::SUBJECT.into_owned(), first.into());
+        say(&itself, rdf::PREDICATE.into_owned(), kind.into());
+        say(&itself, rdf::OBJECT.into_owned(), second.into());
+    } else {
+        say(&itself, rdf::TYPE.into_owned(), kind.into());
+        for member in &link.members {
+            say(&itself, named_or("role", &member.role), node(&member.target).into());
         }
     }
     say(&itself, ours("weight"), Literal::from(link.weight).into());
@@ -147,9 +144,8 @@ fn add_values(root: &str, path: Path, value: &Value, found: &mut Vec<(NamedNode,
         Value::Array(values) => {
             return values.iter().for_each(|value| add_values(root, path.clone(), value, found));
         }
-        Value::Object(object) => match value_object(object) {
-            Some(term) => term,
-            None => {
+        Value::Object(object) => {
+            let Some(term) = value_object(object) else {
                 for (name, value) in object {
                     let dotted = match &path {
                         Path::Iri(iri) => format!("{}.{name}", iri.as_str()),
@@ -158,8 +154,9 @@ fn add_values(root: &str, path: Path, value: &Value, found: &mut Vec<(NamedNode,
                     add_values(root, Path::Dotted(dotted), value, found);
                 }
                 return;
-            }
-        },
+            };
+            term
+        }
     };
     let predicate = match path {
         Path::Iri(iri) => iri,

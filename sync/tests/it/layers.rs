@@ -212,7 +212,7 @@ fn declarations_are_found_behind_an_older_program() {
             meta.retain(|name, _| !name.starts_with("declared/")).unwrap();
             meta.insert("declared/notes/layer/stale", b"{}".as_slice()).unwrap();
             let mut projects = transaction.open_table(projects).unwrap();
-            let row = redb::ReadableTable::get(&projects, "notes").unwrap().unwrap().value().to_vec();
+            let row = projects.get("notes").unwrap().unwrap().value().to_vec();
             let mut row: ciborium::Value = ciborium::from_reader(row.as_slice()).unwrap();
             row.as_map_mut().unwrap().retain(|(name, _)| name.as_text() != Some("declared"));
             let mut bytes = Vec::new();

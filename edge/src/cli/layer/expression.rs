@@ -10,7 +10,7 @@ const DEPTH_MAX: usize = 30;
 ///
 /// # Errors
 /// A sentence that says where it cannot be read.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
+pub(in crate::cli) fn parse(text: &str) -> Result<Value, String> {
     let mut reader = Reader { text, tokens: tokens(text)?, at: 0 };
     let set = reader.any(DEPTH_MAX)?;
     match reader.next() {
