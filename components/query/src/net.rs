@@ -12,6 +12,7 @@ mod csr;
 mod filter;
 mod hierarchy;
 mod incidence;
+mod kept;
 mod layers;
 mod membership;
 mod metapath;
@@ -23,6 +24,7 @@ mod symbols;
 pub mod types;
 mod view;
 mod walk;
+mod work;
 
 pub use filter::TYPES_MAX;
 pub use layers::{DECLARED_MAX, INHERITS_MAX, NODES_MAX};
@@ -55,7 +57,7 @@ impl Net {
     /// [`GraphError::CircularLayers`], [`GraphError::Malformed`], [`GraphError::OutOfRange`].
     pub fn define_layers(&mut self, layers: &[Layer]) -> Result<(), GraphError> {
         self.store.layers.define(layers)?;
-        self.store.revision += 1;
+        self.store.changed();
         Ok(())
     }
 

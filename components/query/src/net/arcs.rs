@@ -40,7 +40,7 @@ pub(crate) fn each_arc(
     }
     if expansion == Expansion::Star
         && let Some(entry) = store.names.entry_of(node)
-        && let Some(number) = filter.statement(store, store.first_statement(entry))
+        && let Some(number) = filter.statement(store, entry)
         && let Some(slot) = store.slot(number)
     {
         let weight = filter.weight(slot);

@@ -38,14 +38,14 @@ impl Net {
         let compiled = self.laid_out(view);
         let direction = view.selection.direction;
         let Some(place) = compiled.place(start) else {
-            let mut alone = vec![NONE; compiled.numbers()];
+            let mut alone = vec![NONE; self.store.names.len()];
             if let Some(start) = alone.get_mut(start as usize) {
                 *start = 0;
             }
             return Ok(alone);
         };
         let (out, back) = (compiled.rows(direction), compiled.rows(direction.reversed()));
-        Ok(compiled.by_number(&breadth::distances(out, back, place), NONE))
+        Ok(compiled.by_number(&breadth::distances(out, back, place), NONE, self.store.names.len()))
     }
 
     /// A shortest path; of equal ones that with the fewest steps, of these the least by names.
@@ -115,7 +115,7 @@ impl Net {
         } else {
             parts::weak(compiled.rows(Direction::Both))
         };
-        compiled.by_number(&found, NONE)
+        compiled.by_number(&found, NONE, self.store.names.len())
     }
 
     /// A number for each node number; 0 for what is not in the view.
@@ -145,7 +145,7 @@ impl Net {
                 centrality::page_rank(out, back, *damping, &restarts)?
             }
         };
-        Ok(compiled.by_number(&values, 0.0))
+        Ok(compiled.by_number(&values, 0.0, self.store.names.len()))
     }
 
     /// The neighbours of a place with the sums of the weights of the links to each, by name. Weights are added in the order of

@@ -10,6 +10,7 @@ use super::filter::Filter;
 use super::names::NONE;
 use super::store::Store;
 use super::types::{Direction, Expansion};
+use super::work;
 
 /// A view's simple graph: an arc once, whoever states it how often. Its nodes are the records that are there and the members of
 /// its links, with star expansion also the links.
@@ -26,6 +27,7 @@ pub(crate) struct Compiled {
 
 impl Compiled {
     pub(crate) fn new(store: &mut Store, filter: &Filter, expansion: Expansion) -> Compiled {
+        work::lay_out();
         store.names.sort();
         let store = &*store;
         let mut is_in: Vec<bool> = (0..store.names.len() as u32).map(|node| store.has_record(node)).collect();
@@ -82,6 +84,11 @@ impl Compiled {
         self.places.get(node as usize).copied().filter(|place| *place != NONE)
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        let both = self.both.get().map_or(0, |both| both.bytes());
+        (self.nodes.capacity() + self.places.capacity()) * 4 + self.forward.bytes() + self.backward.bytes() + both
+    }
+
     /// How many node numbers there were.
     pub(crate) fn numbers(&self) -> usize {
         self.places.len()
@@ -114,9 +121,10 @@ impl Compiled {
         })
     }
 
-    /// A value for each place as a value for each node number.
-    pub(crate) fn by_number<T: Copy>(&self, values: &[T], other: T) -> Vec<T> {
+    /// A value for each place as a value for each of so many node numbers: links that were asked for since it was laid out have
+    /// numbers, too.
+    pub(crate) fn by_number<T: Copy>(&self, values: &[T], other: T, numbers: usize) -> Vec<T> {
         let value = |place: &u32| values.get(*place as usize).copied().unwrap_or(other);
-        self.places.iter().map(value).collect()
+        self.places.iter().map(value).chain(std::iter::repeat(other)).take(numbers).collect()
     }
 }

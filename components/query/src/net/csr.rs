@@ -33,6 +33,10 @@ impl Csr {
         self.targets.len()
     }
 
+    pub(crate) fn bytes(&self) -> usize {
+        (self.offsets.capacity() + self.targets.capacity()) * 4
+    }
+
     #[inline]
     pub(crate) fn row(&self, node: u32) -> &[u32] {
         &self.targets[self.offsets[node as usize] as usize..self.offsets[node as usize + 1] as usize]

@@ -1,15 +1,19 @@
 //! A selection of links, compiled: three small tables instead of names.
 
+use std::cell::RefCell;
+
 use super::layers::LayerSet;
 use super::names::NONE;
 use super::store::{Slot, Store};
 use super::types::{GraphError, Selection};
+use super::work;
+use crate::terms::FixedMap;
 
 /// Types named in one selection at most.
 pub const TYPES_MAX: usize = 1_024;
 
 /// Which links a selection takes, and how much they weigh.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Filter {
     /// By type; none takes all.
     kinds: Option<Vec<bool>>,
@@ -20,10 +24,14 @@ pub(crate) struct Filter {
     /// By valid time.
     intervals: Vec<bool>,
     layers_revision: u64,
+    /// Of links that several records state the statement that counts, as far as anybody has asked; [`NONE`] where none is taken.
+    counting: RefCell<FixedMap<u32, u32>>,
     selection: Selection,
 }
 
 impl Filter {
+    /// A filter that has seen no link yet: see [`Filter::refresh`].
+    ///
     /// # Errors
     /// [`GraphError::UnknownLayer`], [`GraphError::UnknownType`], [`GraphError::Malformed`].
     pub(crate) fn new(store: &Store, selection: &Selection) -> Result<Filter, GraphError> {
@@ -34,12 +42,17 @@ impl Filter {
             nodes => Some(store.layers.compile(nodes, selection.at)?),
         };
         filter.layers_revision = store.layers.revision;
-        filter.refresh(store);
         Ok(filter)
+    }
+
+    /// Whether it looks at the same layers as one that was just made of the same selection.
+    pub(crate) fn is_like(&self, other: &Filter) -> bool {
+        self.layers_revision == other.layers_revision && self.layers == other.layers
     }
 
     /// Lets it see what came after it was made. A layer that has gone away meanwhile is empty.
     pub(crate) fn refresh(&mut self, store: &Store) {
+        self.counting.get_mut().clear();
         if self.layers_revision != store.layers.revision {
             self.layers_revision = store.layers.revision;
             self.sets.clear();
@@ -65,25 +78,39 @@ impl Filter {
 
     /// Whether a link is taken by way of this statement: of several that state it, that of the least record counts.
     pub(crate) fn takes(&self, store: &Store, number: u32, slot: &Slot) -> bool {
-        if !self.takes_statement(slot) {
-            return false;
-        }
-        let first = store.first_statement(slot.entry);
-        (first == number && slot.twin == NONE) || self.statement(store, first) == Some(number)
+        work::look_at(1);
+        self.takes_statement(slot) && (slot.is_alone() || self.statement(store, slot.entry) == Some(number))
     }
 
-    /// The statement that counts of a chain of them.
-    pub(crate) fn statement(&self, store: &Store, first: u32) -> Option<u32> {
+    /// The statement of a link that counts.
+    pub(crate) fn statement(&self, store: &Store, entry: u32) -> Option<u32> {
+        let first = store.first_statement(entry);
+        let slot = store.slot(first)?;
+        if slot.is_alone() {
+            return self.takes_statement(slot).then_some(first);
+        }
+        let known = self.counting.borrow().get(&entry).copied();
+        let found = known.unwrap_or_else(|| {
+            let found = self.best_of(store, first);
+            self.counting.borrow_mut().insert(entry, found);
+            found
+        });
+        (found != NONE).then_some(found)
+    }
+
+    /// The statement of the least record, of a chain of them.
+    fn best_of(&self, store: &Store, first: u32) -> u32 {
         let mut best: Option<(u32, u32)> = None;
         let mut next = first;
         while let Some(slot) = store.slot(next) {
+            work::look_at(1);
             let better = |best: (u32, u32)| store.names.compare(slot.source, best.0).is_lt();
             if self.takes_statement(slot) && best.is_none_or(better) {
                 best = Some((slot.source, next));
             }
             next = slot.twin;
         }
-        best.map(|(_, number)| number)
+        best.map_or(NONE, |(_, number)| number)
     }
 
     /// The link's weight times the weights of the layers that it counts for.

@@ -7,6 +7,7 @@ use super::names::NONE;
 use super::parts;
 use super::store::Store;
 use super::types::Selection;
+use super::work;
 
 /// The type of links that make a hierarchy where a view names no types.
 const PARENT: &str = "parent";
@@ -22,6 +23,7 @@ pub(crate) struct Hierarchy {
 
 impl Hierarchy {
     pub(crate) fn new(store: &mut Store, filter: &Filter, selection: &Selection) -> Hierarchy {
+        work::lay_out();
         store.names.sort();
         let store = &*store;
         let parent = store.kinds.find(PARENT);
@@ -46,6 +48,10 @@ impl Hierarchy {
         let mut down = raw.transposed();
         down.dedup();
         Hierarchy { up: down.transposed(), down, nodes, places }
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        (self.nodes.capacity() + self.places.capacity()) * 4 + self.up.bytes() + self.down.bytes()
     }
 
     fn place(&self, node: u32) -> Option<u32> {

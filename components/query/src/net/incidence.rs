@@ -11,7 +11,8 @@ struct Row {
 }
 
 /// A list of numbers for each node. A row that is full moves to the end with double room; when more than half of the array is
-/// abandoned, all rows are packed anew. So an element costs a constant, taken over many.
+/// abandoned, all rows are packed anew. Who puts an element in keeps its place, to take it out by. So an element costs a constant,
+/// taken over many, however long its row is.
 #[derive(Debug, Default)]
 pub(crate) struct Incidence {
     rows: Vec<Row>,
@@ -25,11 +26,13 @@ impl Incidence {
         self.slots.get(row.start as usize..row.start as usize + row.held as usize).unwrap_or_default()
     }
 
-    pub(crate) fn push(&mut self, node: u32, slot: u32) {
+    /// Puts an element in; answers its place in the row.
+    pub(crate) fn push(&mut self, node: u32, slot: u32) -> u32 {
         if self.rows.len() <= node as usize {
             self.rows.resize(node as usize + 1, Row::default());
         }
-        let Some(row) = self.rows.get_mut(node as usize) else { return };
+        let Some(row) = self.rows.get_mut(node as usize) else { return 0 };
+        let at = row.held;
         if row.held == row.room {
             let old = row.start as usize..row.start as usize + row.held as usize;
             self.abandoned += row.room as usize;
@@ -45,16 +48,18 @@ impl Incidence {
         if self.abandoned > self.slots.len() / 2 + 1024 {
             self.pack();
         }
+        at
     }
 
-    pub(crate) fn remove(&mut self, node: u32, slot: u32) {
-        let Some(row) = self.rows.get_mut(node as usize) else { return };
+    /// Takes out the element at a place; answers the one that stands there now, which was the last.
+    pub(crate) fn remove(&mut self, node: u32, at: u32) -> Option<u32> {
+        let row = self.rows.get_mut(node as usize)?;
         let held = row.start as usize..row.start as usize + row.held as usize;
-        let Some(slots) = self.slots.get_mut(held) else { return };
-        if let Some(at) = slots.iter().position(|&held| held == slot) {
-            slots.swap(at, slots.len() - 1);
-            row.held -= 1;
-        }
+        let (last, rest) = self.slots.get_mut(held)?.split_last_mut()?;
+        row.held -= 1;
+        let place = rest.get_mut(at as usize)?;
+        *place = *last;
+        Some(*last)
     }
 
     fn pack(&mut self) {
@@ -76,7 +81,7 @@ impl Incidence {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
@@ -87,19 +92,20 @@ mod tests {
         #[test]
         fn rows_hold_what_was_put_in(steps in proptest::collection::vec((0_u32..6, 0_u32..400, any::<bool>()), 0..3_000)) {
             let mut incidence = Incidence::default();
-            let mut model = vec![BTreeSet::new(); 6];
+            // What each row holds, and where.
+            let mut model = vec![BTreeMap::new(); 6];
             for (node, slot, put) in steps {
-                let row = &mut model[node as usize];
-                if put && row.insert(slot) {
-                    incidence.push(node, slot);
-                } else if !put && row.remove(&slot) {
-                    incidence.remove(node, slot);
+                let row: &mut BTreeMap<u32, u32> = &mut model[node as usize];
+                if put && !row.contains_key(&slot) {
+                    row.insert(slot, incidence.push(node, slot));
+                } else if !put && let Some(at) = row.remove(&slot) && let Some(moved) = incidence.remove(node, at) {
+                    row.insert(moved, at);
                 }
             }
-            for (node, row) in model.iter().enumerate() {
-                let held: BTreeSet<u32> = incidence.row(node as u32).iter().copied().collect();
+            for (node, row) in (0..).zip(&model) {
+                let held: BTreeMap<u32, u32> = incidence.row(node).iter().copied().zip(0..).collect();
                 prop_assert_eq!(&held, row);
-                prop_assert_eq!(incidence.row(node as u32).len(), row.len());
+                prop_assert_eq!(incidence.row(node).len(), row.len());
             }
         }
     }

@@ -102,6 +102,15 @@ impl Layers {
         number
     }
 
+    /// Whether a set is of these layers.
+    pub(crate) fn is_set(&self, set: u32, names: &[String]) -> bool {
+        let held = self.layers_of(set);
+        // Names may come twice, and in any order.
+        let is_in = |name: &String| self.names.find(name).is_some_and(|layer| held.contains(&layer));
+        let is_named = |&layer: &u32| names.iter().any(|name| self.names.name(layer) == name);
+        names.iter().all(is_in) && held.iter().all(is_named)
+    }
+
     /// How many sets have a number.
     pub(crate) fn set_count(&self) -> u32 {
         self.sets.len() as u32

@@ -156,8 +156,8 @@ impl Join<'_> {
             };
             let this = link.from.this.as_ref().map_or(NONE, value);
             if this != NONE {
-                let first = store.names.entry_of(this).map_or(NONE, |entry| store.first_statement(entry));
-                if let Some(number) = self.view.filter.statement(store, first) {
+                let entry = store.names.entry_of(this);
+                if let Some(number) = entry.and_then(|entry| self.view.filter.statement(store, entry)) {
                     self.try_link(row, link, number, &mut extended)?;
                 }
                 continue;

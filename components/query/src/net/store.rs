@@ -1,10 +1,14 @@
 //! What the graph holds: links as their records state them, by slot.
 
+use std::cell::RefCell;
+
 use super::incidence::Incidence;
+use super::kept::Kept;
 use super::layers::Layers;
 use super::names::{Id, NONE, Names, parse_id, write_id};
 use super::symbols::Symbols;
 use super::types::{GraphError, Interval, Link, Member, Name, Scalar, Sizes, Source};
+use super::work;
 use crate::terms::FixedMap;
 
 /// Members of one link at most.
@@ -36,6 +40,15 @@ pub(crate) struct Slot {
     next: u32,
     /// The next that states the same link.
     pub(crate) twin: u32,
+    /// The one before that states the same link; [`NONE`] in the first.
+    twin_before: u32,
+}
+
+impl Slot {
+    /// Nobody else states the same link.
+    pub(crate) fn is_alone(&self) -> bool {
+        self.twin == NONE && self.twin_before == NONE
+    }
 }
 
 /// A record that is there.
@@ -64,6 +77,8 @@ pub(crate) struct Store {
     free: Vec<u32>,
     /// Node and role.
     members: Vec<(u32, u32)>,
+    /// Of each member the place of its link among those of the node.
+    places: Vec<u32>,
     members_abandoned: usize,
     qualifiers: FixedMap<u32, Box<[(String, Scalar)]>>,
     incidence: Incidence,
@@ -71,6 +86,9 @@ pub(crate) struct Store {
     records: u32,
     /// Different links.
     links: u32,
+    /// Every link has a node, also each that comes: somebody walks over links.
+    are_links_nodes: bool,
+    pub(crate) kept: RefCell<Kept>,
     /// Grows with every change.
     pub(crate) revision: u64,
 }
@@ -83,21 +101,75 @@ impl Store {
         if self.names.key_bytes() as u64 + new > KEY_BYTES_MAX {
             return Err(GraphError::TooMuch("one graph holds at most 4 GiB of keys".to_owned()));
         }
-        self.revision += 1;
+        let mut is_changed = false;
         for key in remove {
-            if let Some(node) = self.names.find_key(key) {
+            if let Some(node) = self.names.find_key(key).filter(|&node| self.has_record(node)) {
                 self.remove(node);
+                is_changed = true;
             }
         }
         for source in upsert {
             let node = self.names.add_key(&source.key);
-            self.remove(node);
-            self.put(node, source);
+            // A record whose text has changed says the same of the graph as before, and what was laid out of it stays.
+            if !self.says(node, source) {
+                self.remove(node);
+                self.put(node, source);
+                is_changed = true;
+            }
+        }
+        if is_changed {
+            self.changed();
         }
         if self.members_abandoned > self.members.len() / 2 + 1024 {
             self.pack_members();
         }
         Ok(())
+    }
+
+    /// Whatever was laid out is not so any more.
+    pub(crate) fn changed(&mut self) {
+        self.revision += 1;
+        self.kept.get_mut().drop_arcs();
+    }
+
+    /// Whether a record is there and says exactly this.
+    fn says(&self, source: u32, what: &Source) -> bool {
+        let Some(stated) = self.stated.get(source as usize).filter(|stated| stated.layers != NONE) else { return false };
+        if !self.layers.is_set(stated.layers, &what.layers) {
+            return false;
+        }
+        let mut next = stated.first;
+        for link in &what.links {
+            let Some(slot) = self.slot(next).filter(|slot| self.is_stated(next, slot, link, stated.layers)) else {
+                return false;
+            };
+            next = slot.next;
+        }
+        next == NONE
+    }
+
+    fn is_stated(&self, number: u32, slot: &Slot, link: &Link, layers_of_source: u32) -> bool {
+        let members = self.members(slot);
+        let is_member = |(&(node, role), member): (&(u32, u32), &Member)| {
+            let is_target = match &member.target {
+                Name::Key(key) => self.names.key(node) == Some(key),
+                Name::Link(id) => self.names.entry_of(node).is_some_and(|entry| Some(self.raw_id(entry)) == parse_id(id)),
+            };
+            is_target && self.roles.name(role) == member.role
+        };
+        let are_layers = if link.layers.is_empty() {
+            slot.layers == layers_of_source
+        } else {
+            self.layers.is_set(slot.layers, &link.layers)
+        };
+        Some(self.raw_id(slot.entry)) == parse_id(&link.id)
+            && self.kinds.name(slot.kind) == link.kind
+            && slot.weight.to_bits() == (link.weight + 0.0).to_bits()
+            && are_layers
+            && self.intervals.get(slot.valid as usize) == Some(&link.valid)
+            && members.len() == link.members.len()
+            && members.iter().zip(&link.members).all(is_member)
+            && self.qualifiers(number) == link.qualifiers.as_slice()
     }
 
     fn put(&mut self, source: u32, what: &Source) {
@@ -136,6 +208,7 @@ impl Store {
             };
             let role = self.roles.add(role);
             self.members.push((node, role));
+            self.places.push(NONE);
         }
         let kind = self.kinds.add(&link.kind);
         if self.kind_counts.len() <= kind as usize {
@@ -149,7 +222,7 @@ impl Store {
         let valid = self.interval(link.valid);
         // -0.0 and 0.0 are one weight.
         let weight = link.weight + 0.0;
-        let slot = Slot { weight, entry, source, kind, layers, valid, start, count, next, twin };
+        let slot = Slot { weight, entry, source, kind, layers, valid, start, count, next, twin, twin_before: NONE };
         let number = self.free.pop().unwrap_or(self.slots.len() as u32);
         match self.slots.get_mut(number as usize) {
             Some(place) => *place = slot,
@@ -158,12 +231,21 @@ impl Store {
         if let Some(entry) = self.names.entry_mut(entry) {
             entry.first = number;
         }
+        if let Some(twin) = self.slots.get_mut(twin as usize) {
+            twin.twin_before = number;
+        }
+        if self.are_links_nodes {
+            self.names.add_link_node(entry);
+        }
         self.links += u32::from(twin == NONE);
         self.layers.state(layers);
         if !link.qualifiers.is_empty() {
             self.qualifiers.insert(number, link.qualifiers.clone().into_boxed_slice());
         }
-        self.each_member_once(number, |store, node| store.incidence.push(node, number));
+        self.each_member_once(number, |store, node, at| {
+            let place = store.incidence.push(node, number);
+            store.set_place(at, place);
+        });
         number
     }
 
@@ -183,43 +265,66 @@ impl Store {
     }
 
     fn remove_link(&mut self, number: u32, slot: Slot) {
-        self.each_member_once(number, |store, node| store.incidence.remove(node, number));
+        work::look_at(1);
+        self.each_member_once(number, |store, node, at| {
+            work::look_at(1);
+            let place = store.places.get(at as usize).copied().unwrap_or(NONE);
+            // The last link of the node has moved to where this one was.
+            if let Some(moved) = store.incidence.remove(node, place)
+                && let Some(&Slot { start, .. }) = store.slot(moved)
+                && let Some(member) = store.slot(moved).and_then(|moved| store.members(moved).iter().position(|one| one.0 == node))
+            {
+                store.set_place(start + member as u32, place);
+            }
+        });
         self.members_abandoned += slot.count as usize;
         self.qualifiers.remove(&number);
         self.layers.retract(slot.layers);
         if let Some(count) = self.kind_counts.get_mut(slot.kind as usize) {
             *count -= 1;
         }
-        let first = self.names.entry(slot.entry).map_or(NONE, |entry| entry.first);
-        if first == number {
+        if let Some(before) = self.slots.get_mut(slot.twin_before as usize) {
+            before.twin = slot.twin;
+        } else {
             if let Some(entry) = self.names.entry_mut(slot.entry) {
                 entry.first = slot.twin;
             }
             self.links -= u32::from(slot.twin == NONE);
-        } else {
-            let mut before = first;
-            while let Some(held) = self.slots.get_mut(before as usize) {
-                if held.twin == number {
-                    held.twin = slot.twin;
-                    break;
-                }
-                before = held.twin;
-            }
+        }
+        if let Some(after) = self.slots.get_mut(slot.twin as usize) {
+            after.twin_before = slot.twin_before;
         }
         if let Some(held) = self.slots.get_mut(number as usize) {
-            (held.source, held.twin, held.count) = (NONE, NONE, 0);
+            (held.source, held.twin, held.twin_before, held.count) = (NONE, NONE, NONE, 0);
         }
         self.free.push(number);
     }
 
-    /// Members are a range of one array: a link may name one node twice, which is next to the link once.
-    fn each_member_once(&mut self, slot: u32, act: impl Fn(&mut Store, u32)) {
+    fn set_place(&mut self, member: u32, place: u32) {
+        if let Some(held) = self.places.get_mut(member as usize) {
+            *held = place;
+        }
+    }
+
+    /// Gives a node to every link that is there or comes.
+    pub(crate) fn make_links_nodes(&mut self) {
+        if !std::mem::replace(&mut self.are_links_nodes, true) {
+            let entries: Vec<u32> = self.slots().map(|(_, slot)| slot.entry).collect();
+            for entry in entries {
+                self.names.add_link_node(entry);
+            }
+        }
+    }
+
+    /// Members are a range of one array: a link may name one node twice, which is next to the link once. `act` gets the node and
+    /// where in the array it is.
+    fn each_member_once(&mut self, slot: u32, act: impl Fn(&mut Store, u32, u32)) {
         let Some(&Slot { start, count, .. }) = self.slots.get(slot as usize) else { return };
         for at in start..start + count {
             let Some(&(node, _)) = self.members.get(at as usize) else { return };
             let earlier = self.members.get(start as usize..at as usize).unwrap_or_default();
             if !earlier.iter().any(|(earlier, _)| *earlier == node) {
-                act(self, node);
+                act(self, node, at);
             }
         }
     }
@@ -234,13 +339,15 @@ impl Store {
     }
 
     fn pack_members(&mut self) {
-        let mut packed = Vec::with_capacity(self.members.len() - self.members_abandoned);
+        let length = self.members.len() - self.members_abandoned;
+        let (mut packed, mut places) = (Vec::with_capacity(length), Vec::with_capacity(length));
         for slot in &mut self.slots {
             let old = slot.start as usize..slot.start as usize + slot.count as usize;
             slot.start = packed.len() as u32;
-            packed.extend_from_slice(self.members.get(old).unwrap_or_default());
+            packed.extend_from_slice(self.members.get(old.clone()).unwrap_or_default());
+            places.extend_from_slice(self.places.get(old).unwrap_or_default());
         }
-        (self.members, self.members_abandoned) = (packed, 0);
+        (self.members, self.places, self.members_abandoned) = (packed, places, 0);
     }
 
     /// Every statement, in no order that means anything.
@@ -382,8 +489,10 @@ impl Store {
             + self.layers.bytes()
             + self.slots.capacity() * size_of::<Slot>()
             + self.members.capacity() * 8
+            + self.places.capacity() * 4
             + self.free.capacity() * 4
             + self.incidence.bytes()
+            + self.kept.borrow().bytes()
             + self.stated.capacity() * size_of::<Stated>()
             + self.qualifiers.values().flat_map(|values| values.iter()).map(|(path, _)| path.len() + 64).sum::<usize>()
     }

@@ -7,20 +7,21 @@ use super::compiled::Compiled;
 use super::csr::Csr;
 use super::filter::Filter;
 use super::hierarchy::Hierarchy;
+use super::kept::{self, Shared};
 use super::store::Store;
 use super::types::{Direction, Expansion, GraphError, Selection};
 
 /// A selection that sees what is changed after it was opened.
 #[derive(Debug)]
 pub struct View {
-    pub(crate) filter: Filter,
+    pub(crate) filter: Rc<Filter>,
     pub(crate) selection: Selection,
     /// The change of the store that it has seen.
     revision: u64,
     /// Its arcs laid out, as of that change.
     compiled: Option<Rc<Compiled>>,
     /// Of each node number the numbers next to it, ascending: for single steps.
-    numbered: Option<Csr>,
+    numbered: Option<Rc<Csr>>,
     hierarchy: Option<Rc<Hierarchy>>,
     /// Arcs that were looked at one by one since then.
     walked: usize,
@@ -28,8 +29,14 @@ pub struct View {
 
 impl View {
     pub(crate) fn new(store: &Store, selection: Selection) -> Result<View, GraphError> {
-        let filter = Filter::new(store, &selection)?;
-        // Nothing is seen yet: the links of star expansion have no nodes.
+        let mut fresh = Filter::new(store, &selection)?;
+        let kept = store.kept.borrow().filter(&selection).filter(|kept| kept.is_like(&fresh)).map(Rc::clone);
+        let filter = kept.unwrap_or_else(|| {
+            store.kept.borrow_mut().forget(&selection);
+            fresh.refresh(store);
+            Rc::new(fresh)
+        });
+        // Nothing is seen yet: the links of star expansion may have no nodes.
         Ok(View { filter, selection, revision: 0, compiled: None, numbered: None, hierarchy: None, walked: 0 })
     }
 
@@ -38,16 +45,19 @@ impl View {
         if self.revision == store.revision {
             return;
         }
-        self.filter.refresh(store);
         if self.selection.expansion == Expansion::Star {
-            let taken = store.slots().filter(|(number, slot)| self.filter.takes(store, *number, slot));
-            let entries: Vec<u32> = taken.map(|(_, slot)| slot.entry).collect();
-            for entry in entries {
-                store.names.add_link_node(entry);
-            }
+            store.make_links_nodes();
         }
         (self.revision, self.walked) = (store.revision, 0);
         (self.compiled, self.numbered, self.hierarchy) = (None, None, None);
+        // What it held is not held twice while the others are brought up to date.
+        let filter = std::mem::take(&mut self.filter);
+        kept::with(store, &self.selection, filter, |_, shared| {
+            self.filter = Rc::clone(&shared.filter);
+            self.compiled.clone_from(&shared.compiled);
+            self.numbered.clone_from(shared.numbered(self.selection.direction));
+            self.hierarchy.clone_from(&shared.hierarchy);
+        });
     }
 
     /// Calls `act` with every arc from a node, along the view's direction or the other way.
@@ -55,12 +65,17 @@ impl View {
         arcs::each_arc(store, &self.filter, (self.selection.expansion, direction), node, act);
     }
 
-    /// Neighbours by number, if the arcs are laid out, or if so many were looked at one by one that it pays now.
+    /// Neighbours by number, if so many were looked at one by one that it pays to lay them out.
     fn numbered(&mut self, store: &mut Store) -> Option<&Csr> {
-        if self.numbered.is_none() && (self.compiled.is_some() || self.walked > store.slot_count()) {
-            self.numbered = Some(self.lay_out(store).numbered(self.selection.direction));
+        if self.numbered.is_none() && self.walked > store.slot_count() {
+            let direction = self.selection.direction;
+            let numbered = Rc::new(self.lay_out(store).numbered(direction));
+            kept::with(store, &self.selection, Rc::clone(&self.filter), |_, shared| {
+                *shared.numbered(direction) = Some(Rc::clone(&numbered));
+            });
+            self.numbered = Some(numbered);
         }
-        self.numbered.as_ref()
+        self.numbered.as_deref()
     }
 
     /// Lays the arcs out if nobody has yet.
@@ -68,7 +83,11 @@ impl View {
         if let Some(compiled) = &self.compiled {
             return Rc::clone(compiled);
         }
-        let compiled = Rc::new(Compiled::new(store, &self.filter, self.selection.expansion));
+        let expansion = self.selection.expansion;
+        let compiled = kept::with(store, &self.selection, Rc::clone(&self.filter), |store, shared| {
+            let Shared { compiled, filter, .. } = shared;
+            Rc::clone(compiled.get_or_insert_with(|| Rc::new(Compiled::new(store, filter, expansion))))
+        });
         self.compiled = Some(Rc::clone(&compiled));
         compiled
     }
@@ -87,7 +106,10 @@ impl View {
         if let Some(hierarchy) = &self.hierarchy {
             return Rc::clone(hierarchy);
         }
-        let hierarchy = Rc::new(Hierarchy::new(store, &self.filter, &self.selection));
+        let hierarchy = kept::with(store, &self.selection, Rc::clone(&self.filter), |store, shared| {
+            let Shared { hierarchy, filter, .. } = shared;
+            Rc::clone(hierarchy.get_or_insert_with(|| Rc::new(Hierarchy::new(store, filter, &self.selection))))
+        });
         self.hierarchy = Some(Rc::clone(&hierarchy));
         hierarchy
     }
@@ -103,7 +125,7 @@ impl View {
             }
             return;
         }
-        self.each_arc(store, direction, node, |arc| out.push(arc.to));
+        self.step(store, direction, node, out);
         self.walked += store.incident(node).len();
         let mut found = out.split_off(begin);
         found.sort_unstable();
