@@ -5,7 +5,7 @@ pub(crate) mod changes;
 mod charts;
 mod duplicates;
 mod erasure;
-mod geometry;
+pub(crate) mod geometry;
 pub(crate) mod graph;
 mod graphql;
 mod highlight;
@@ -68,7 +68,7 @@ pub struct ApiConfig {
         (name = "query", description = "Hybrid search"),
         (name = "graph", description = "Links as a graph: walks, patterns, SPARQL, GraphQL"),
         (name = "layers", description = "Named contexts, and saved charts"),
-        (name = "geometry", description = "Records on manifolds, series, clouds, layers"),
+        (name = "geometry", description = "Records on manifolds, series, clouds, layers, curvature of graphs"),
         (name = "sync", description = "Reconcile replicas"),
         (name = "node", description = "Health and status")
     )
@@ -157,6 +157,11 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(geometry::networks::embedding))
         .routes(routes!(geometry::networks::spectral))
         .routes(routes!(geometry::networks::multilayer))
+        .routes(routes!(geometry::curvature::curvature))
+        .routes(routes!(geometry::curvature::communities))
+        .routes(routes!(geometry::hypergraph::hypergraph))
+        .routes(routes!(geometry::anomalies::anomalies))
+        .routes(routes!(geometry::anomalies::plot))
         .routes(routes!(sync::exchange))
         .routes(routes!(sync::sync));
     let (open, open_description) =

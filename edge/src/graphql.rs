@@ -5,6 +5,7 @@
 
 mod changes;
 mod error;
+mod geometry;
 mod graph;
 mod input;
 mod links;
@@ -30,7 +31,7 @@ use loader::Loads;
 pub const DEPTH_MAX: usize = 16;
 
 /// Cost of a request at most. Each field costs 1; a list costs what one element costs, times the elements asked for; a search
-/// costs [`SEARCH_COST`] besides, a walk over the graph [`WALK_COST`].
+/// costs [`SEARCH_COST`] besides, a walk over the graph [`WALK_COST`]; a question of geometry costs [`GEOMETRY_COST`].
 pub const COST_MAX: usize = 20_000;
 
 /// What a search costs besides its hits.
@@ -38,6 +39,9 @@ pub const SEARCH_COST: usize = 100;
 
 /// What a walk over the graph costs besides what it finds.
 pub const WALK_COST: usize = 20;
+
+/// What a question of geometry costs: a request may ask ten.
+pub const GEOMETRY_COST: usize = 1_900;
 
 /// Requests in one batch at most; together they may cost [`COST_MAX`] each.
 pub const BATCH_MAX: usize = 10;

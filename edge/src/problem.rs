@@ -7,7 +7,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
-use skerry_host::{AnalysisError, CallError, ManifoldError, QueryError};
+use skerry_host::{AnalysisError, CallError, CurvatureError, HypergraphError, ManifoldError, QueryError};
 use skerry_sync::{ExchangeError, LayerError, NameError, ReadError, RecordError, WriteError};
 
 use crate::models::ModelError;
@@ -359,6 +359,31 @@ impl From<AnalysisError> for Problem {
         match error {
             AnalysisError::Call(error) => error.into(),
             other => Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&other.to_string()))),
+        }
+    }
+}
+
+impl From<CurvatureError> for Problem {
+    fn from(error: CurvatureError) -> Self {
+        match error {
+            CurvatureError::Call(error) => error.into(),
+            CurvatureError::OutOfRange(reason) => {
+                Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&reason)))
+            }
+            // The graph is made by the node; a fault of its is none of who asks.
+            other => Problem::internal(&other),
+        }
+    }
+}
+
+impl From<HypergraphError> for Problem {
+    fn from(error: HypergraphError) -> Self {
+        match error {
+            HypergraphError::Call(error) => error.into(),
+            HypergraphError::OutOfRange(reason) => {
+                Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&reason)))
+            }
+            other => Problem::internal(&other),
         }
     }
 }

@@ -20,6 +20,7 @@ use wasmtime::component::Linker;
 
 use crate::bindings::geometry::{Geometry as World, GeometryPre};
 use crate::call::{CallError, Guard, Limits, Sandbox};
+use crate::cancel::Cancel;
 use crate::components::Component;
 use crate::engine::Engine;
 
@@ -42,6 +43,8 @@ pub struct Geometry {
     engine: Engine,
     pre: GeometryPre<Guard>,
     limits: Limits,
+    /// Ends calls about graphs, which take long.
+    cancel: Option<Cancel>,
     warm: Mutex<Vec<(Sandbox, World)>>,
 }
 
@@ -60,7 +63,16 @@ impl Geometry {
         let instantiate = |error: wasmtime::Error| CallError::Instantiate(format!("{error:#}"));
         let instance = Linker::new(engine.wasm()).instantiate_pre(component.wasm()).map_err(instantiate)?;
         let pre = GeometryPre::new(instance).map_err(instantiate)?;
-        Ok(Geometry { engine: engine.clone(), pre, limits, warm: Mutex::default() })
+        Ok(Geometry { engine: engine.clone(), pre, limits, cancel: None, warm: Mutex::default() })
+    }
+
+    /// The same, for one who may go away: when this is cancelled, calls about curvature, communities, hypergraphs and anomalies end with
+    /// [`CallError::Cancelled`]. Others are short.
+    #[must_use]
+    pub fn while_wanted(&self, cancel: &Cancel) -> Geometry {
+        let Geometry { engine, pre, limits, .. } = self;
+        let (engine, pre, limits) = (engine.clone(), pre.clone(), *limits);
+        Geometry { engine, pre, limits, cancel: Some(cancel.clone()), warm: Mutex::default() }
     }
 
     /// A call in an instance that may have served others before.

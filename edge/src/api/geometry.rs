@@ -1,9 +1,14 @@
 //! Geometry over HTTP: records as points of manifolds, series, clouds, links as graphs.
 
+pub(crate) mod anomalies;
 pub(super) mod cloud;
+pub(crate) mod curvature;
+pub(crate) mod hypergraph;
 pub(super) mod networks;
-pub(super) mod property;
+mod plot;
+pub(crate) mod property;
 pub(super) mod series;
+mod simple;
 
 use crate::problem::{Kind, Problem};
 

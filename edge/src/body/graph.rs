@@ -177,7 +177,7 @@ pub struct PathBody {
 }
 
 /// How long a step is.
-#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LengthBody {
     /// 1.

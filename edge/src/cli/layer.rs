@@ -304,7 +304,7 @@ fn keys(globals: &Globals, client: &Client, arguments: &MemberArguments) -> anyh
 }
 
 fn records(globals: &Globals, set: &str, page: &PageArguments) -> anyhow::Result<()> {
-    let set = expression::parse(set).map_err(Misuse)?;
+    let set = set_of_layers(set)?;
     let body = json!({ "set": set, "at": page.at, "limit": page.limit, "offset": page.offset });
     let answer = globals.client()?.call("POST", &format!("{}/query", path(globals)), Some(&body))?;
     if globals.json {
@@ -319,7 +319,7 @@ fn records(globals: &Globals, set: &str, page: &PageArguments) -> anyhow::Result
 }
 
 fn overlaps(globals: &Globals, set: &str, at: Option<&str>) -> anyhow::Result<()> {
-    let set = expression::parse(set).map_err(Misuse)?;
+    let set = set_of_layers(set)?;
     let path = format!("{}/overlaps", path(globals));
     let answer = globals.client()?.call("POST", &path, Some(&json!({ "set": set, "at": at })))?;
     if globals.json {
@@ -333,4 +333,9 @@ fn overlaps(globals: &Globals, set: &str, at: Option<&str>) -> anyhow::Result<()
         table.add_row([text(overlap, "layer"), overlap["both"].to_string(), overlap["either"].to_string(), jaccard]);
     }
     print_line(table)
+}
+
+/// A set of layers as people write it, in the form of the API.
+pub(super) fn set_of_layers(text: &str) -> anyhow::Result<Value> {
+    Ok(expression::parse(text).map_err(Misuse)?)
 }

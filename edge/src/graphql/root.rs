@@ -4,6 +4,7 @@ use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Object, SimpleObject};
 use serde_json::Value;
 
+use super::geometry::Geometry;
 use super::graph::Graph;
 use super::links::{Links, links};
 use super::loader::{ByKey, Loads};
@@ -124,5 +125,10 @@ impl Query {
         #[graphql(default)] input: SearchInput,
     ) -> async_graphql::Result<Found> {
         search(context, query, k, input).await
+    }
+
+    /// Records on manifolds, and the curvature of the project's graph.
+    async fn geometry(&self) -> Geometry {
+        Geometry
     }
 }

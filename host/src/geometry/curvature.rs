@@ -40,7 +40,9 @@ impl Geometry {
     pub fn forman_curvature(&self, kind: Forman, nodes: u32, edges: &[Edge]) -> Result<Vec<f64>, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let curvature = world.skerry_geometry_curvature();
-        Ok(sandbox.call(self.limits.deadline, |store| curvature.call_forman_curvature(store, kind, nodes, edges))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            curvature.call_forman_curvature(store, kind, nodes, edges)
+        })??)
     }
 
     /// The exact curvature of each edge by optimal transport.
@@ -55,8 +57,9 @@ impl Geometry {
     ) -> Result<Vec<Ratio>, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let curvature = world.skerry_geometry_curvature();
-        Ok(sandbox
-            .call(self.limits.deadline, |store| curvature.call_transport_curvature(store, kind, nodes, edges))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            curvature.call_transport_curvature(store, kind, nodes, edges)
+        })??)
     }
 
     /// Forman curvature with a weight for each edge, and for each node or none.
@@ -72,7 +75,7 @@ impl Geometry {
     ) -> Result<Vec<f64>, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let curvature = world.skerry_geometry_curvature();
-        Ok(sandbox.call(self.limits.deadline, |store| {
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
             curvature.call_weighted_forman(store, nodes, edges, edge_weights, node_weights)
         })??)
     }
@@ -90,7 +93,7 @@ impl Geometry {
     ) -> Result<Vec<f64>, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let curvature = world.skerry_geometry_curvature();
-        Ok(sandbox.call(self.limits.deadline, |store| {
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
             curvature.call_weighted_curvature(store, nodes, edges, lengths, spread)
         })??)
     }
@@ -107,7 +110,7 @@ impl Geometry {
     ) -> Result<Resistance, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let curvature = world.skerry_geometry_curvature();
-        Ok(sandbox.call(self.limits.deadline, |store| {
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
             curvature.call_resistance_curvature(store, nodes, edges, conductances)
         })??)
     }
@@ -126,7 +129,7 @@ impl Geometry {
     ) -> Result<Communities, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let community = world.skerry_geometry_community();
-        Ok(sandbox.call(self.limits.deadline, |store| {
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
             community.call_ricci_flow(store, nodes, edges, lengths, steps, spread)
         })??)
     }
