@@ -367,7 +367,9 @@ impl From<CurvatureError> for Problem {
     fn from(error: CurvatureError) -> Self {
         match error {
             CurvatureError::Call(error) => error.into(),
-            CurvatureError::OutOfRange(reason) => Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&reason))),
+            CurvatureError::OutOfRange(reason) => {
+                Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&reason)))
+            }
             // The graph is made by the node; a fault of its is none of who asks.
             other => Problem::internal(&other),
         }
@@ -378,7 +380,9 @@ impl From<HypergraphError> for Problem {
     fn from(error: HypergraphError) -> Self {
         match error {
             HypergraphError::Call(error) => error.into(),
-            HypergraphError::OutOfRange(reason) => Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&reason))),
+            HypergraphError::OutOfRange(reason) => {
+                Problem::new(Kind::InvalidGeometry, format!("{}.", capitalised(&reason)))
+            }
             other => Problem::internal(&other),
         }
     }

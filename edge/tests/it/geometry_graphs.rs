@@ -72,16 +72,23 @@ async fn curvature_is_that_of_the_golden_values() {
     };
     let answer = ask(&node, "curvature", json!({})).await;
     assert_eq!(answer["kind"], "lin_lu_yau");
-    assert_eq!(answer["graph"], json!({"nodes": 34, "edges": 78, "components": 1}), "one pair with two links is one edge");
+    assert_eq!(
+        answer["graph"],
+        json!({"nodes": 34, "edges": 78, "components": 1}),
+        "one pair with two links is one edge"
+    );
     assert_eq!(by_ends(&answer, "fraction"), expected("k_lly"));
-    let values: Vec<f64> = answer["edges"].as_array().unwrap().iter().map(|edge| edge["value"].as_f64().unwrap()).collect();
+    let values: Vec<f64> =
+        answer["edges"].as_array().unwrap().iter().map(|edge| edge["value"].as_f64().unwrap()).collect();
     assert!(values.is_sorted() && answer["least"] == values[0] && answer["greatest"] == values[77], "{values:?}");
     let answer = ask(&node, "curvature", json!({"kind": "ollivier", "order": "greatest", "limit": 3})).await;
     assert_eq!(answer["edges"].as_array().unwrap().len(), 3);
     assert_eq!(answer["edges"][0]["value"], answer["greatest"]);
     let idle = ask(&node, "curvature", json!({"kind": "ollivier", "idleness": "0"})).await;
     assert_eq!(by_ends(&idle, "fraction"), expected("k_0"));
-    for (kind, of) in [("forman_plain", "forman"), ("forman-augmented", "forman_aug"), ("forman_balanced", "forman_bal")] {
+    for (kind, of) in
+        [("forman_plain", "forman"), ("forman-augmented", "forman_aug"), ("forman_balanced", "forman_bal")]
+    {
         let found = by_ends(&ask(&node, "curvature", json!({ "kind": kind })).await, "value");
         for (ends, value) in expected(of) {
             assert!((found[&ends].as_f64().unwrap() - value.as_f64().unwrap()).abs() < 1e-9, "{kind} {ends:?}");
@@ -116,7 +123,8 @@ async fn links_of_many_members_are_hyperedges() {
     let golden: Value = serde_json::from_str(HYPERGRAPH).unwrap();
     let toy = &golden["orchid_toys"]["toyA"];
     let event = |edge: &Value| edge.as_array().unwrap().iter().map(member).collect::<Vec<_>>();
-    let links: Vec<Value> = toy["edges"].as_array().unwrap().iter().map(|edge| link("event", &event(edge), 1.0)).collect();
+    let links: Vec<Value> =
+        toy["edges"].as_array().unwrap().iter().map(|edge| link("event", &event(edge), 1.0)).collect();
     let node = filled(&[json!({"key": "m00", "links": links})]).await;
     let body = json!({"idleness": toy["alpha"].as_str().map(idleness), "dispersion": toy["dispersion"].as_str().map(snake),
         "aggregation": toy["agg"].as_str().map(|name| if name.starts_with("max") { "max" } else { "mean" }), "s": 2});
@@ -124,7 +132,8 @@ async fn links_of_many_members_are_hyperedges() {
     assert_eq!((&answer["link_count"], &answer["node_count"]), (&json!(3), &json!(7)));
     let mut found: Vec<&str> =
         answer["links"].as_array().unwrap().iter().map(|link| link["fraction"].as_str().unwrap()).collect();
-    let mut expected: Vec<&str> = toy["edge_exact"].as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
+    let mut expected: Vec<&str> =
+        toy["edge_exact"].as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
     found.sort_unstable();
     expected.sort_unstable();
     assert_eq!(found, expected, "{answer}");
@@ -281,7 +290,10 @@ fn the_command_line_prints_tables() {
     assert!(ok(data.path(), &["geometry", "hypergraph", "-s", "2"]).contains("32 links with 64 members"));
     let picture = data.path().join("picture.svg");
     let shown = ok(data.path(), &["geometry", "anomalies", "--limit", "3", "--plot", picture.to_str().unwrap()]);
-    assert!(shown.contains("a0 — b0") && shown.contains("owes, wrote-to") && shown.contains("betweenness %"), "{shown}");
+    assert!(
+        shown.contains("a0 — b0") && shown.contains("owes, wrote-to") && shown.contains("betweenness %"),
+        "{shown}"
+    );
     assert!(std::fs::read_to_string(&picture).unwrap().contains("</svg>"));
     let json: Value = serde_json::from_str(&ok(data.path(), &["--json", "geometry", "anomalies"])).unwrap();
     assert_eq!(json["by"], "lin_lu_yau");

@@ -17,6 +17,8 @@ impl Geometry {
     ) -> Result<AnomalyScores, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let anomaly = world.skerry_geometry_anomaly();
-        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| anomaly.call_score(store, nodes, edges, suspicion, scale))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            anomaly.call_score(store, nodes, edges, suspicion, scale)
+        })??)
     }
 }

@@ -40,7 +40,9 @@ impl Geometry {
     pub fn forman_curvature(&self, kind: Forman, nodes: u32, edges: &[Edge]) -> Result<Vec<f64>, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let curvature = world.skerry_geometry_curvature();
-        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| curvature.call_forman_curvature(store, kind, nodes, edges))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            curvature.call_forman_curvature(store, kind, nodes, edges)
+        })??)
     }
 
     /// The exact curvature of each edge by optimal transport.
@@ -55,8 +57,9 @@ impl Geometry {
     ) -> Result<Vec<Ratio>, CurvatureError> {
         let (mut sandbox, world) = self.instance()?;
         let curvature = world.skerry_geometry_curvature();
-        Ok(sandbox
-            .call_with(self.limits.deadline, self.cancel.as_ref(), |store| curvature.call_transport_curvature(store, kind, nodes, edges))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            curvature.call_transport_curvature(store, kind, nodes, edges)
+        })??)
     }
 
     /// Forman curvature with a weight for each edge, and for each node or none.

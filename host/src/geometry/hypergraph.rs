@@ -53,7 +53,9 @@ impl Geometry {
     ) -> Result<HypergraphStatistics, HypergraphError> {
         let (mut sandbox, world) = self.instance()?;
         let interface = world.skerry_geometry_hypergraph();
-        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| interface.call_describe(store, nodes, edges))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            interface.call_describe(store, nodes, edges)
+        })??)
     }
 
     /// Eigenvalues of the normalised Laplacian, ascending.
@@ -63,7 +65,9 @@ impl Geometry {
     pub fn hypergraph_spectrum(&self, nodes: u32, edges: &[Vec<u32>]) -> Result<Vec<f64>, HypergraphError> {
         let (mut sandbox, world) = self.instance()?;
         let interface = world.skerry_geometry_hypergraph();
-        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| interface.call_spectrum(store, nodes, edges))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            interface.call_spectrum(store, nodes, edges)
+        })??)
     }
 
     /// Components and betweenness of the s-line graph.
@@ -73,7 +77,9 @@ impl Geometry {
     pub fn line_graph(&self, nodes: u32, edges: &[Vec<u32>], s: u32) -> Result<LineGraph, HypergraphError> {
         let (mut sandbox, world) = self.instance()?;
         let interface = world.skerry_geometry_hypergraph();
-        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| interface.call_line(store, nodes, edges, s))??)
+        Ok(sandbox.call_with(self.limits.deadline, self.cancel.as_ref(), |store| {
+            interface.call_line(store, nodes, edges, s)
+        })??)
     }
 
     /// Exact Ollivier curvature of a hypergraph; the idleness is a fraction.

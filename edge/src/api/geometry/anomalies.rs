@@ -203,12 +203,7 @@ pub(crate) fn anomalies_of(
 }
 
 /// The picture of [`AnomaliesBody`], as SVG.
-fn picture_of(
-    node: &Node,
-    project: &ProjectName,
-    body: &AnomaliesBody,
-    cancel: &Cancel,
-) -> Result<String, Problem> {
+fn picture_of(node: &Node, project: &ProjectName, body: &AnomaliesBody, cancel: &Cancel) -> Result<String, Problem> {
     let limit = within("limit", body.limit.map(|limit| limit as usize), 20, LISTED_MAX)?;
     let mut found = scored(node, project, body, cancel)?;
     // What ranks against the first baseline that there is and that is another.
@@ -282,7 +277,6 @@ pub(in crate::api) async fn plot(
     PathParameters(project): PathParameters<String>,
     JsonBody(body): JsonBody<AnomaliesBody>,
 ) -> Result<impl IntoResponse, Problem> {
-    let picture =
-        while_wanted(move |cancel| picture_of(&node, &project_name(&project)?, &body, cancel)).await?;
+    let picture = while_wanted(move |cancel| picture_of(&node, &project_name(&project)?, &body, cancel)).await?;
     Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture))
 }

@@ -77,7 +77,9 @@ fn definition(body: &CurvatureBody) -> &'static str {
     match (body.kind, body.length, body.weighted) {
         (CurvatureKind::LinLuYau, ..) => "Lin, Lu and Yau (2011), definition 1.1",
         (CurvatureKind::Ollivier, LengthBody::Hops, _) => "Ollivier (2009), definition 3",
-        (CurvatureKind::Ollivier, ..) => "Ollivier (2009), definition 3; shares by length as Ni, Lin, Luo and Gao (2019)",
+        (CurvatureKind::Ollivier, ..) => {
+            "Ollivier (2009), definition 3; shares by length as Ni, Lin, Luo and Gao (2019)"
+        }
         (CurvatureKind::FormanPlain, _, false) => "Sreejith et al. (2016): 4 - deg - deg",
         (CurvatureKind::FormanPlain, _, true) => "Sreejith et al. (2016), with weights of edges",
         (CurvatureKind::FormanAugmented, ..) => "Samal et al. (2018): 4 - deg - deg + 3 triangles",
@@ -156,9 +158,8 @@ pub(crate) fn curvature_of(
             resistance: found.resistances.get(at).copied(),
         })
     };
-    let node = |at: usize| {
-        Some(NodeCurvature { node: graph.names.get(at).cloned()?, value: found.nodes.get(at).copied()? })
-    };
+    let node =
+        |at: usize| Some(NodeCurvature { node: graph.names.get(at).cloned()?, value: found.nodes.get(at).copied()? });
     Ok(CurvatureAnswer {
         kind: body.kind,
         definition: definition(body),

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use skerry_host::types::graph::Direction;
 use skerry_host::types::{Aggregation, Dispersion, HypergraphStatistics, LineGraph, Orchid};
-use skerry_host::{Cancel, CallError};
+use skerry_host::{CallError, Cancel};
 use skerry_sync::ProjectName;
 
 use super::super::{project_name, while_wanted};
@@ -15,7 +15,7 @@ use super::curvature::{fraction, ordered};
 use super::{invalid, within};
 use crate::api::graph::{names, with_view};
 use crate::body::geometry::{
-    AggregationBody, DispersionBody, Fraction, HyperlinkBody, HypergraphAnswer, HypergraphBody, HypernodeBody, LinkSet,
+    AggregationBody, DispersionBody, Fraction, HypergraphAnswer, HypergraphBody, HyperlinkBody, HypernodeBody, LinkSet,
     OrderBody,
 };
 use crate::body::{ExpansionBody, NodeName, SelectionBody};
@@ -59,8 +59,7 @@ impl Hypergraph {
     ) -> Result<Hypergraph, Problem> {
         // An unknown project must not get a graph.
         node.replica().sequence(project)?;
-        let selection =
-            SelectionBody { direction: None, expansion: ExpansionBody::Clique, ..selection.clone() };
+        let selection = SelectionBody { direction: None, expansion: ExpansionBody::Clique, ..selection.clone() };
         node.graph(project).with(|graph| {
             with_view(graph, &selection, Direction::Both, |graph, view| {
                 let mut found = Found::new();

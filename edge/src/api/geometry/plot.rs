@@ -82,7 +82,10 @@ fn scatter<'a>(area: &Area<'a>, picture: &Picture<'_>) -> Drawn<'a> {
         .margin(12)
         .x_label_area_size(46)
         .y_label_area_size(60)
-        .build_cartesian_2d(range(picture.spots.iter().map(|spot| spot.x)), range(picture.spots.iter().map(|spot| spot.y)))?;
+        .build_cartesian_2d(
+            range(picture.spots.iter().map(|spot| spot.x)),
+            range(picture.spots.iter().map(|spot| spot.y)),
+        )?;
     chart
         .configure_mesh()
         .x_desc(&picture.x)

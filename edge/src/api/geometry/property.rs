@@ -56,7 +56,11 @@ fn distance_bodies(points: &Points, distances: Vec<f64>) -> Vec<DistanceBody> {
 }
 
 /// Answers [`DistancesBody`].
-pub(crate) fn distances_of(node: &Node, project: &ProjectName, body: DistancesBody) -> Result<DistancesAnswer, Problem> {
+pub(crate) fn distances_of(
+    node: &Node,
+    project: &ProjectName,
+    body: DistancesBody,
+) -> Result<DistancesAnswer, Problem> {
     let geometry = node.geometry()?;
     let mut chart = Chart::new(geometry, body.chart)?;
     let mut points = chart.points(node, project, body.keys.as_deref())?;
@@ -233,12 +237,7 @@ pub(crate) fn outliers_of(node: &Node, project: &ProjectName, body: OutliersBody
     let found = geometry.outliers(chart.factors(), &points.numbers, measure)?;
     let scored = points.keys.iter().zip(found.distances.iter().zip(&found.scores));
     let mut records: Vec<OutlierBody> = scored
-        .map(|(key, (&distance, &score))| OutlierBody {
-            key: key.clone(),
-            distance,
-            score,
-            outlier: score > threshold,
-        })
+        .map(|(key, (&distance, &score))| OutlierBody { key: key.clone(), distance, score, outlier: score > threshold })
         .collect();
     records.sort_by(|a, b| b.distance.total_cmp(&a.distance).then_with(|| a.key.cmp(&b.key)));
     let (compared, outliers) = (records.len(), records.iter().filter(|record| record.outlier).count());
