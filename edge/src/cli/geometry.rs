@@ -1,4 +1,6 @@
-//! `skerry geometry`: records on manifolds, series, clouds, layers.
+//! `skerry geometry`: records on manifolds, series, clouds, layers, the project's graph.
+
+mod graphs;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
@@ -18,7 +20,12 @@ Examples:
   skerry geometry dtw monday data.tide tuesday data.tide --window 6 --path
   skerry geometry trajectory portfolio --fields data.oil,data.freight --window 60
   skerry geometry cloud                                dimension and curvature of the embeddings
-  skerry geometry multilayer sea air";
+  skerry geometry multilayer sea air
+  skerry geometry curvature --type parent --limit 10   the most negatively curved edges
+  skerry geometry curvature --kind ollivier --idleness 1/3 --order greatest
+  skerry geometry communities --layers 'web - old'
+  skerry geometry hypergraph -s 2 --aggregation max    links with any number of members
+  skerry geometry anomalies --plot anomalies.svg       links and records that stand out";
 
 /// What of geometry is asked for.
 #[derive(Debug, Args)]
@@ -162,6 +169,14 @@ enum What {
         #[arg(long, default_value_t = 1.0)]
         coupling: f64,
     },
+    /// Curvature of the edges of the project's graph.
+    Curvature(graphs::CurvatureArguments),
+    /// Communities by Ricci flow.
+    Communities(graphs::CommunitiesArguments),
+    /// Links with any number of members: statistics, curvature, what hangs together.
+    Hypergraph(graphs::HypergraphArguments),
+    /// Links and records that are unlike the rest.
+    Anomalies(graphs::AnomaliesArguments),
 }
 
 /// Which fields are a point of which manifold.
@@ -227,6 +242,9 @@ pub(super) fn geometry(globals: &Globals, arguments: &GeometryArguments) -> anyh
     let (path, body) = request(&arguments.what)?;
     let path = format!("/api/v1/projects/{}/geometry/{path}", segment(&globals.project));
     let answer = globals.client()?.call("POST", &path, Some(&body))?;
+    if let What::Anomalies(arguments) = &arguments.what {
+        arguments.plot(globals)?;
+    }
     if globals.json {
         return print_json(&answer);
     }
@@ -276,6 +294,10 @@ fn request(what: &What) -> anyhow::Result<(&'static str, Value)> {
             ("spectral", body)
         }
         What::Multilayer { layers, coupling } => ("multilayer", json!({ "layers": layers, "coupling": coupling })),
+        What::Curvature(arguments) => ("curvature", arguments.body()?),
+        What::Communities(arguments) => ("communities", arguments.body()?),
+        What::Hypergraph(arguments) => ("hypergraph", arguments.body()?),
+        What::Anomalies(arguments) => ("anomalies", arguments.body()?),
     })
 }
 
@@ -338,6 +360,10 @@ fn print(what: &What, answer: &Value) -> anyhow::Result<()> {
         }
         What::Spectral { .. } => spectral(answer),
         What::Multilayer { layers, .. } => multilayer(layers, answer),
+        What::Curvature(_) => graphs::curvature(answer),
+        What::Communities(_) => graphs::communities(answer),
+        What::Hypergraph(_) => graphs::hypergraph(answer),
+        What::Anomalies(_) => graphs::anomalies(answer),
     }
 }
 

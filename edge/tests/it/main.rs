@@ -12,6 +12,7 @@ mod embed_cli;
 mod endpoint;
 mod erasure;
 mod geometry;
+mod geometry_graphs;
 mod graph;
 mod graph_api;
 mod graphql;

@@ -224,8 +224,8 @@ fn picture_of(node: &Node, project: &ProjectName, body: &AnomaliesBody, cancel: 
         let own = found.of(body.by).get(*at)?;
         let x = if is_curvature { found.curvature.get(*at)?.1 } else { own.robust_z };
         let [a, b] = found.graph.ends(*found.graph.edges.get(*at)?)?;
-        let label = || format!("{} — {}", a.as_str(), b.as_str());
-        Some(Spot { x, y: found.of(against).get(*at)?.robust_z, score: own.robust_z, label: label() })
+        let label = format!("{} — {}", a.as_str(), b.as_str());
+        Some(Spot { x, y: found.of(against).get(*at)?.robust_z, score: own.robust_z, label })
     };
     let spots: Vec<Spot> = order.iter().filter_map(spot).collect();
     let sizes = found.graph.sizes();
