@@ -190,8 +190,14 @@ mod tests {
         for changed in [
             Source { layers: vec!["l1".to_owned()], ..source(3) },
             Source { links: source(5).links.into_iter().take(2).collect(), ..source(5) },
-            Source { links: source(6).links.into_iter().map(|link| Link { weight: 2.0, ..link }).collect(), ..source(6) },
-            Source { links: source(7).links.into_iter().map(|link| Link { qualifiers: Vec::new(), ..link }).collect(), ..source(7) },
+            Source {
+                links: source(6).links.into_iter().map(|link| Link { weight: 2.0, ..link }).collect(),
+                ..source(6)
+            },
+            Source {
+                links: source(7).links.into_iter().map(|link| Link { qualifiers: Vec::new(), ..link }).collect(),
+                ..source(7)
+            },
             Source { links: source(8).links.into_iter().rev().collect(), ..source(8) },
         ] {
             net.apply(&[changed], &[]).unwrap();

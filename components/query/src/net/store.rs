@@ -134,7 +134,9 @@ impl Store {
 
     /// Whether a record is there and says exactly this.
     fn says(&self, source: u32, what: &Source) -> bool {
-        let Some(stated) = self.stated.get(source as usize).filter(|stated| stated.layers != NONE) else { return false };
+        let Some(stated) = self.stated.get(source as usize).filter(|stated| stated.layers != NONE) else {
+            return false;
+        };
         if !self.layers.is_set(stated.layers, &what.layers) {
             return false;
         }
@@ -153,7 +155,9 @@ impl Store {
         let is_member = |(&(node, role), member): (&(u32, u32), &Member)| {
             let is_target = match &member.target {
                 Name::Key(key) => self.names.key(node) == Some(key),
-                Name::Link(id) => self.names.entry_of(node).is_some_and(|entry| Some(self.raw_id(entry)) == parse_id(id)),
+                Name::Link(id) => {
+                    self.names.entry_of(node).is_some_and(|entry| Some(self.raw_id(entry)) == parse_id(id))
+                }
             };
             is_target && self.roles.name(role) == member.role
         };
@@ -272,7 +276,8 @@ impl Store {
             // The last link of the node has moved to where this one was.
             if let Some(moved) = store.incidence.remove(node, place)
                 && let Some(&Slot { start, .. }) = store.slot(moved)
-                && let Some(member) = store.slot(moved).and_then(|moved| store.members(moved).iter().position(|one| one.0 == node))
+                && let Some(member) =
+                    store.slot(moved).and_then(|moved| store.members(moved).iter().position(|one| one.0 == node))
             {
                 store.set_place(start + member as u32, place);
             }
