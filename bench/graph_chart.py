@@ -31,8 +31,8 @@ def main():
     arguments = parser.parse_args()
     report = json.loads(Path(arguments.file).read_text())
     graph = report["medium"]
-    panels = [("bfs_s", "Distances from one node to all"), ("page_rank_s", "PageRank"),
-              ("hops_s", "Everything within two steps"), ("neighbours_s", "Neighbours of one node")]
+    panels = [("bfs_cpu_s", "Distances from one node to all"), ("page_rank_cpu_s", "PageRank"),
+              ("hops_cpu_s", "Everything within two steps"), ("neighbours_cpu_s", "Neighbours of one node")]
     figure, rows = pyplot.subplots(2, 2, figsize=(11, 5.2))
     for axes, (key, title) in zip(rows.flat, panels):
         bars = [(name, graph[name][key]) for name in ("skerry", "igraph", "rustworkx", "networkx") if graph.get(name, {}).get(key)]
@@ -50,7 +50,7 @@ def main():
         axes.tick_params(colors=FAINT, labelsize=9)
         for side in ("top", "right", "left"):
             axes.spines[side].set_visible(False)
-    figure.suptitle(f"{graph['nodes']:,} records, {graph['arcs']:,} arcs; time, logarithmic, less is better", x=0.01, ha="left", fontsize=12, color=INK)
+    figure.suptitle(f"{graph['nodes']:,} records, {graph['arcs']:,} arcs; time on a core, logarithmic, less is better", x=0.01, ha="left", fontsize=12, color=INK)
     figure.tight_layout()
     for end in ("svg", "png"):
         figure.savefig(Path(arguments.out) / f"graph-walks.{end}", dpi=110)

@@ -26,6 +26,10 @@ const LIMITS: Limits = Limits { memory_bytes_max: 3 << 30, deadline: Duration::f
 /// the graph is made anew.
 const UNUSED_MAX: u32 = 100_000;
 
+/// Changed records after which the numbers that name nothing are counted again: counting goes through the whole graph, which a
+/// single write must not pay for.
+const COUNT_AFTER: usize = 1_000;
+
 /// Why the graph of a project could not be asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -58,6 +62,8 @@ struct State {
     instance: GraphInstance,
     /// Position in the change feed.
     sequence: u64,
+    /// Changed records since the numbers that name nothing were counted.
+    uncounted: usize,
     /// Which declarations it has; none before the first.
     declared: Option<u64>,
 }
@@ -102,8 +108,9 @@ impl ProjectGraph {
         };
         let state = held.insert(state);
         self.define_layers(state)?;
-        let moved = self.read_feed(state)?;
-        if moved {
+        self.read_feed(state)?;
+        if state.uncounted > COUNT_AFTER {
+            state.uncounted = 0;
             let sizes = state.instance.describe()?;
             if sizes.unused > UNUSED_MAX.max(sizes.records.saturating_add(sizes.links)) {
                 *state = self.empty()?;
@@ -116,15 +123,13 @@ impl ProjectGraph {
 
     fn empty(&self) -> Result<State, CallError> {
         let Sources { engine, query, .. } = self.sources.as_ref();
-        Ok(State { instance: GraphInstance::new(engine, query, LIMITS)?, sequence: 0, declared: None })
+        Ok(State { instance: GraphInstance::new(engine, query, LIMITS)?, sequence: 0, uncounted: 0, declared: None })
     }
 
-    /// Answers whether there was something to read.
-    fn read_feed(&self, state: &mut State) -> Result<bool, ProjectGraphError> {
-        let mut moved = false;
+    fn read_feed(&self, state: &mut State) -> Result<(), ProjectGraphError> {
         loop {
             let changes = self.sources.replica.changes(&self.project, state.sequence, FEED_PAGE)?;
-            let Some(last) = changes.last().map(|change| change.sequence) else { return Ok(moved) };
+            let Some(last) = changes.last().map(|change| change.sequence) else { return Ok(()) };
             let keys: Vec<RecordKey> = changes.into_iter().map(|change| change.key).collect();
             // Of a record that has changed several times only the newest state is there to read.
             let found = self.sources.replica.get_many(&self.project, &keys)?;
@@ -136,7 +141,8 @@ impl ProjectGraph {
                 }
             }
             state.instance.apply(&upsert, &remove)?;
-            (state.sequence, moved) = (last, true);
+            state.sequence = last;
+            state.uncounted += keys.len();
         }
     }
 

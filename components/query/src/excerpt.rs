@@ -59,7 +59,8 @@ fn best_start(marks: &[(String, Span)], bytes_max: usize) -> Option<Span> {
     // Marks are many only in long texts with common words; the first thousand decide.
     for (index, (_, start)) in marks.iter().enumerate().take(1_000) {
         let near = marks.iter().skip(index).take_while(|(_, span)| span.end <= start.start + room);
-        let sum = near.map(|(term, _)| term).collect::<BTreeSet<_>>().iter().map(weight).sum();
+        let mut seen = BTreeSet::new();
+        let sum = near.map(|(term, _)| term).filter(|term| seen.insert(*term)).map(|term| weight(&term)).sum();
         if best.is_none_or(|(most, _)| sum > most) {
             best = Some((sum, *start));
         }

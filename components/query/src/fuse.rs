@@ -7,6 +7,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use crate::order;
 use crate::types::{Candidate, Explanation, Fusion, Hit, Legs, QueryError, Request, Response, Scalar};
 use crate::vectors::cosine_of_rows;
 
@@ -117,7 +118,7 @@ fn scored(candidate: &Candidate, vector_part: f32, keyword_part: f32) -> Scored<
 
 fn by_key<'a>(candidates: &[&'a Candidate]) -> Vec<Scored<'a>> {
     let mut all: Vec<Scored<'a>> = candidates.iter().map(|candidate| scored(candidate, 0.0, 0.0)).collect();
-    all.sort_by(|a, b| a.candidate.key.cmp(&b.candidate.key));
+    order::sort_by(&mut all, |a, b| a.candidate.key.cmp(&b.candidate.key));
     all
 }
 
@@ -155,7 +156,7 @@ fn score<'a>(request: &Request, parts: &[Legs], candidates: &[&'a Candidate]) ->
             (with.map(|(candidate, score)| scored(candidate, 0.0, score)).collect(), keyword_rest)
         }
     };
-    all.sort_by(|a, b| best_first((a.score, &a.candidate.key), (b.score, &b.candidate.key)));
+    order::sort_by(&mut all, |a, b| best_first((a.score, &a.candidate.key), (b.score, &b.candidate.key)));
     (all, bound)
 }
 
@@ -163,8 +164,13 @@ fn reciprocal_rank<'a>(candidates: &[&'a Candidate], constant: u32, deepest: usi
     let ranks = |of: &dyn Fn(&Candidate) -> Option<f32>| -> BTreeMap<&'a str, u32> {
         let mut leg: Vec<(f32, &str)> =
             candidates.iter().filter_map(|candidate| Some((of(candidate)?, candidate.key.as_str()))).collect();
-        leg.sort_by(|a, b| best_first(*a, *b));
-        leg.into_iter().take(deepest).map(|(_, key)| key).zip(1..).collect()
+        order::sort_by(&mut leg, |a, b| best_first(*a, *b));
+        let mut ranks = BTreeMap::new();
+        // Collected, it would be sorted again.
+        for ((_, key), rank) in leg.into_iter().take(deepest).zip(1..) {
+            ranks.insert(key, rank);
+        }
+        ranks
     };
     let vector = ranks(&|candidate| candidate.vector_score);
     let keyword = ranks(&|candidate| candidate.keyword_score);

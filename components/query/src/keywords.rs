@@ -6,6 +6,7 @@
 //! Turtle and Flood, "Query Evaluation: Strategies and Optimizations", 1995).
 
 use crate::bitset::Bitset;
+use crate::order;
 use crate::postings::List;
 use crate::rank;
 use crate::segment::Segment;
@@ -77,7 +78,7 @@ pub(crate) struct Best {
 pub(crate) fn statistics(segment: &Segment, text: &str, without: &Bitset) -> Statistics {
     let mut terms = Vec::new();
     tokenize::terms(text, |term| terms.push(term.to_owned()));
-    terms.sort_unstable();
+    order::sort_by(&mut terms, |a: &String, b| a.cmp(b));
     terms.dedup();
     let postings = segment.postings();
     let totals = postings.totals();
@@ -122,7 +123,7 @@ impl<'a> Keywords<'a> {
         };
         let mut ordered: Vec<&(String, u32)> = statistics.terms.iter().collect();
         // The same order on every segment and every replica: the order in which floats are added is part of the answer.
-        ordered.sort_by(|a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
+        order::sort_by(&mut ordered, |a, b| a.1.cmp(&b.1).then_with(|| a.0.cmp(&b.0)));
         let term = |(text, documents): &(String, u32)| {
             let id = segment.terms().find(text);
             let list = id.map(|id| segment.postings().list(id)).unwrap_or_default();

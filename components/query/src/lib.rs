@@ -29,6 +29,7 @@ mod image;
 mod kernel;
 mod keywords;
 pub mod net;
+mod order;
 mod postings;
 mod rank;
 mod rows;

@@ -1,6 +1,6 @@
 //! The project's graph follows its records: written here, deleted, erased, restarted.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use skerry_edge::ProjectName;
 use skerry_edge::api::ApiConfig;
 use skerry_edge::graph::ProjectGraphError;
@@ -8,6 +8,7 @@ use skerry_edge::node::SEAL_AFTER;
 use skerry_host::types::graph::{Direction, Name, PatternLink, Scalar, Selection, Term};
 
 use crate::TestNode;
+use crate::process::{Server, ok};
 
 fn project() -> ProjectName {
     ProjectName::parse("p").unwrap()
@@ -116,4 +117,91 @@ async fn a_poisoned_graph_is_made_anew() {
     let failed = graph.with(|graph| Ok::<_, ProjectGraphError>(graph.neighbours(&foreign, 0)?));
     assert!(failed.is_err());
     assert_eq!(neighbours(&node, "a").unwrap(), ["b"]);
+}
+
+fn post(server: &Server, path: &str, body: &Value) -> Value {
+    let (status, answer) = server.request("POST", &format!("/projects/p/{path}"), Some(body)).unwrap();
+    assert_eq!(status, 200, "{path} {body}: {answer}");
+    answer
+}
+
+fn arc(kind: &str, to: &str, weight: f64) -> Value {
+    let members = json!([{"role": "from", "key": "a"}, {"role": "to", "key": to}]);
+    json!({"type": kind, "members": members, "weight": weight})
+}
+
+/// Two replicas change the links and the layers of the same records while they are apart. After one sync both graphs hold what
+/// either did, and answer every question alike.
+#[test]
+fn replicas_that_were_apart_have_one_graph() {
+    let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (a, b) = (a.path(), b.path());
+    let here = Server::start(a);
+    assert_eq!(here.request("PUT", "/projects/p", Some(&json!({}))).unwrap().0, 201);
+    let base = json!({"records": [
+        {"key": "a", "text": "one", "links": [arc("t", "b", 1.0), arc("t", "c", 1.0)]},
+        {"key": "b", "text": "two", "layers": ["x"]},
+        {"key": "c", "text": "three", "links": [linked("c", &["b"])["links"][0]]},
+        {"key": "gone", "text": "four", "links": [linked("gone", &["a"])["links"][0]]},
+    ]});
+    post(&here, "records", &base);
+    ok(b, &["sync", &here.url]);
+    let there = Server::start(b);
+    // Asked before, both graphs must follow what comes by the sync.
+    let next = |server: &Server| {
+        let answer = post(server, "graph/neighbours", &json!({"of": ["a"], "selection": {"direction": "forward"}}));
+        let nodes = answer["nodes"][0]["neighbours"].as_array().unwrap().iter();
+        nodes.map(|node| node["key"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+    };
+    assert_eq!(
+        (next(&here), next(&there)),
+        (vec!["b".to_owned(), "c".to_owned()], vec!["b".to_owned(), "c".to_owned()])
+    );
+
+    // One adds a link and a layer, and weighs another link; the other takes one out, adds one, deletes a record, and adds a layer.
+    let one = json!({"records": [
+        {"key": "a", "text": "one", "links": [arc("t", "b", 2.5), arc("t", "c", 1.0), arc("t", "d", 1.0)]},
+        {"key": "b", "text": "two", "layers": ["x", "y"]},
+    ]});
+    post(&here, "records", &one);
+    let other = json!({"records": [
+        {"key": "a", "text": "one", "links": [arc("t", "b", 1.0), arc("u", "e", 1.0)]},
+        {"key": "b", "text": "two", "layers": ["x", "z"]},
+        {"key": "e", "text": "five", "layers": ["z"]},
+    ]});
+    post(&there, "records", &other);
+    post(&there, "delete", &json!({"keys": ["gone"]}));
+    assert_eq!(here.request("PUT", "/projects/p/layers/y", Some(&json!({"weight": 2.0}))).unwrap().0, 201);
+    assert_eq!(there.request("PUT", "/projects/p/layers/z", Some(&json!({"inherits": ["x"]}))).unwrap().0, 201);
+    assert_eq!(
+        (next(&here), next(&there)),
+        (vec!["b".into(), "c".into(), "d".into()], vec!["b".to_owned(), "e".into()])
+    );
+    drop(there);
+    ok(b, &["sync", &here.url]);
+    let there = Server::start(b);
+
+    assert_eq!(next(&here), ["b", "d", "e"], "what either did");
+    let star = json!({"of": ["a"], "selection": {"expansion": "star"}});
+    let questions = [
+        ("graph/neighbours", star),
+        ("graph/incidence", json!({"of": "a"})),
+        ("graph/reach", json!({"from": ["c"], "hops": 3})),
+        ("graph/path", json!({"from": "c", "to": "e", "length": "weight"})),
+        ("graph/pattern", json!({"pattern": "?x -[t]-> ?y"})),
+        ("graph/components", json!({})),
+        ("graph/centrality", json!({"measure": "strength"})),
+        ("graph/report", json!({})),
+        ("graph/components", json!({"selection": {"layers": "z"}})),
+    ];
+    for (path, body) in questions {
+        let ask = |server: &Server| server.request("POST", &format!("/projects/p/{path}"), Some(&body)).unwrap();
+        let (mine, theirs) = (ask(&here), ask(&there));
+        assert_eq!(mine, theirs, "{path} {body}");
+        assert_ne!(mine.0, 404, "{path}");
+    }
+    let layers = |server: &Server| server.request("GET", "/projects/p/layers", None).unwrap();
+    assert_eq!(layers(&here), layers(&there));
+    let (_, record) = here.request("GET", "/projects/p/records/b", None).unwrap();
+    assert_eq!(record["layers"], json!(["x", "y", "z"]), "{record}");
 }

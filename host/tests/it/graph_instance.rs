@@ -110,6 +110,46 @@ fn the_component_gives_the_native_bits() {
     );
 }
 
+/// What two sets of bits have in common is counted 16 words at a time in the component and word by word natively: alike for sets
+/// that end in, before and behind a block, and for those of which one is longer.
+#[test]
+fn sets_of_every_length_are_counted_alike() {
+    let (mut graph, mut net) = (instance(), Net::default());
+    let mut state = 9_u64;
+    let mut begin = 0;
+    for end in [1_000, 1_024, 1_025, 2_047, 2_049, 3_333, 4_096, 4_161, 5_120, 7_000] {
+        let layers: Vec<Vec<String>> = (begin..end)
+            .map(|record| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let dense = (0..6).filter(|layer| state >> (40 + layer) & 1 == 1).map(|layer| format!("dense-{layer}"));
+                let whole = ["all".to_owned()].into_iter().filter(|_| record < 4_096);
+                dense.chain(whole).collect()
+            })
+            .collect();
+        let key = |record: usize| format!("r{record:05}");
+        let sources = (begin..).zip(layers.clone());
+        let sources: Vec<Source> =
+            sources.map(|(at, layers)| Source { key: key(at), layers, links: Vec::new() }).collect();
+        let natives = (begin..).zip(layers);
+        let natives: Vec<native::Source> =
+            natives.map(|(at, layers)| native::Source { key: key(at), layers, links: Vec::new() }).collect();
+        graph.apply(&sources, &[]).unwrap();
+        net.apply(&natives, &[]).unwrap();
+        begin = end;
+        for name in ["all", "dense-0", "dense-3"] {
+            let overlaps = graph.layer_overlaps(&[LayerNode::Layer(name.to_owned())], None).unwrap().into_iter();
+            let native = net.layer_overlaps(&[native::LayerNode::Layer(name.to_owned())], None).unwrap().into_iter();
+            let native: Vec<(String, u32, u32)> = native.map(|one| (one.layer, one.both, one.either)).collect();
+            assert!(native.iter().any(|(_, both, either)| both < either && *both > 100));
+            assert_eq!(
+                overlaps.map(|one| (one.layer, one.both, one.either)).collect::<Vec<_>>(),
+                native,
+                "{name} {end}"
+            );
+        }
+    }
+}
+
 /// Calls one by one, in a session and in one batch answer alike; a view that was given back is gone, and others are not.
 #[test]
 fn neighbours_one_by_one_and_together() {

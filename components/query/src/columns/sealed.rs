@@ -233,13 +233,13 @@ impl Sealed {
     pub(super) fn values(&self, path: &str, slots: &[u32]) -> Vec<Option<Scalar>> {
         let mut values = vec![None; slots.len()];
         let Some(column) = self.column(path) else { return values };
-        let mut order: Vec<(u32, usize)> = slots.iter().copied().zip(0..).collect();
+        let mut order: Vec<(u32, u32)> = slots.iter().copied().zip(0..).collect();
         order.sort_unstable();
         // Cells come in the order of their values: the first of a slot is its least.
         let mut see = |slot: &u32, value: &dyn Fn() -> Scalar| {
             if let Ok(at) = order.binary_search_by_key(slot, |(slot, _)| *slot)
                 && let Some((_, index)) = order.get(at)
-                && let Some(entry @ None) = values.get_mut(*index)
+                && let Some(entry @ None) = values.get_mut(*index as usize)
             {
                 *entry = Some(value());
             }

@@ -7,6 +7,7 @@ use super::names::NONE;
 use super::types::{Centrality, Direction, GraphError, Incident, Length, Path, PatternLink, Reached, Rows, Step};
 use super::walk::known;
 use super::{Net, View, breadth, centrality, metapath, parts, pattern, walk};
+use crate::order;
 
 impl Net {
     fn laid_out(&mut self, view: &mut View) -> Rc<Compiled> {
@@ -78,7 +79,7 @@ impl Net {
             })
         };
         let mut incidents: Vec<Incident> = store.incident(node).iter().filter_map(incident).collect();
-        incidents.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        order::sort_by(&mut incidents, |a, b| a.id.cmp(&b.id));
         Ok(incidents)
     }
 

@@ -22,7 +22,8 @@ pub(crate) fn metapath(view: &View, store: &Store, start: u32, steps: &[Step]) -
         let what = format!("the metapath has {} steps, at most {METAPATH_STEPS_MAX} are allowed", steps.len());
         return Err(GraphError::Malformed(what));
     }
-    let mut counts = BTreeMap::from([(start, 1_u64)]);
+    let mut counts = BTreeMap::new();
+    counts.insert(start, 1_u64);
     let mut arcs = 0;
     for step in steps {
         let kinds = kinds(store, &step.types)?;

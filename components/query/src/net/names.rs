@@ -4,6 +4,7 @@ use std::cmp::Ordering;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 
 use super::types::Name;
+use crate::order;
 
 /// No node, no link, no place.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -217,13 +218,11 @@ impl Names {
         }
     }
 
-    /// Positions of nodes in the order of their names. The one place that sorts by name: every sort is code of its own.
+    /// Positions of nodes in the order of their names.
     #[inline(never)]
     pub(crate) fn positions_by_name(&self, nodes: &[u32]) -> Vec<u32> {
-        let mut positions: Vec<u32> = (0..nodes.len() as u32).collect();
-        let node = |position: &u32| nodes.get(*position as usize).copied().unwrap_or(NONE);
-        positions.sort_unstable_by(|a, b| self.compare(node(a), node(b)));
-        positions
+        let node = |position: usize| nodes.get(position).copied().unwrap_or(NONE);
+        order::positions(nodes.len(), &|a, b| self.compare(node(a), node(b)))
     }
 
     /// Values in the order of the names of their nodes.

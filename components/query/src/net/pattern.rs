@@ -6,6 +6,7 @@ use super::store::{MEMBERS_MAX, Slot, Store};
 use super::types::{Direction, GraphError, PatternLink, Rows, Term};
 use super::view::View;
 use super::walk::known;
+use crate::order;
 
 /// Links of a pattern at most.
 pub const PATTERN_LINKS_MAX: usize = 16;
@@ -59,7 +60,7 @@ pub(crate) fn rows(
     }
     // Places in the order of names sort as rows are sorted everywhere here.
     rows.iter_mut().flatten().for_each(|node| *node = store.names.rank(*node));
-    rows.sort_unstable();
+    order::sort_by(&mut rows, Vec::cmp);
     let end = (offset as usize).saturating_add(limit as usize);
     let complete = rows.len() <= end;
     rows.truncate(end);
@@ -176,7 +177,7 @@ impl Join<'_> {
                 }
             }
         }
-        extended.sort_unstable();
+        order::sort_by(&mut extended, Vec::cmp);
         extended.dedup();
         Ok(extended)
     }

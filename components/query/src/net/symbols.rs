@@ -1,5 +1,6 @@
 //! Short names that occur often, each stored once: types, roles, layers, paths.
 
+use crate::order;
 use crate::terms::FixedMap;
 
 /// Names and their numbers, in the order in which they came.
@@ -29,9 +30,8 @@ impl Symbols {
     }
 
     /// In the order of their names.
-    #[inline(never)]
-    pub(crate) fn sort(&self, numbers: &mut [u32]) {
-        numbers.sort_unstable_by(|&a, &b| self.name(a).cmp(self.name(b)));
+    pub(crate) fn sort(&self, numbers: &mut Vec<u32>) {
+        order::sort_by(numbers, |&a, &b| self.name(a).cmp(self.name(b)));
     }
 
     pub(crate) fn len(&self) -> usize {
