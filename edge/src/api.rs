@@ -154,6 +154,7 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(geometry::series::dtw))
         .routes(routes!(geometry::series::trajectory))
         .routes(routes!(geometry::cloud::cloud))
+        .routes(routes!(geometry::communities::communities))
         .routes(routes!(geometry::networks::embedding))
         .routes(routes!(geometry::networks::spectral))
         .routes(routes!(geometry::networks::multilayer))

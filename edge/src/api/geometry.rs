@@ -1,6 +1,7 @@
 //! Geometry over HTTP: records as points of manifolds, series, clouds, links as graphs.
 
 pub(super) mod cloud;
+pub(super) mod communities;
 pub(super) mod networks;
 pub(super) mod property;
 pub(super) mod series;

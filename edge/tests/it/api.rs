@@ -257,6 +257,7 @@ async fn the_description_is_the_router() {
         "/api/v1/projects/{project}/duplicates",
         "/api/v1/projects/{project}/erase",
         "/api/v1/projects/{project}/geometry/cloud",
+        "/api/v1/projects/{project}/geometry/communities",
         "/api/v1/projects/{project}/geometry/distances",
         "/api/v1/projects/{project}/geometry/embedding",
         "/api/v1/projects/{project}/geometry/interpolate",
