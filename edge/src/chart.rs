@@ -5,7 +5,9 @@ use skerry_host::types::{Factor, ManifoldKind, Moment, Shrinkage};
 use skerry_host::{AnalysisError, Geometry};
 use skerry_sync::{ProjectName, Record, RecordKey};
 
-use crate::body::geometry::{ChartBody, CoordinatesBody, FactorBody, ManifoldBody, PointBody, Skipped, SkippedRecord};
+use crate::body::geometry::{
+    ChartBody, ChartChoice, CoordinatesBody, FactorBody, ManifoldBody, PointBody, Skipped, SkippedRecord,
+};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
@@ -47,6 +49,47 @@ impl Points {
 
 fn invalid(detail: impl Into<String>) -> Problem {
     Problem::new(Kind::InvalidGeometry, detail)
+}
+
+/// No chart of this name.
+pub(crate) fn unknown(name: &str) -> Problem {
+    let shown: String = name.chars().take(80).collect();
+    let detail =
+        format!("The project saved no chart `{shown}`; list those there are at /api/v1/projects/<project>/charts.");
+    Problem::new(Kind::UnknownChart, detail)
+}
+
+/// Reads a chart from JSON, as it is to be saved or was.
+///
+/// # Errors
+/// [`Kind::InvalidGeometry`] that says what a chart cannot be.
+pub(crate) fn read(json: &Value) -> Result<ChartBody, Problem> {
+    let body: ChartBody =
+        serde_json::from_value(json.clone()).map_err(|error| invalid(format!("This is no chart: {error}.")))?;
+    check(&body)?;
+    Ok(body)
+}
+
+/// What can be said against a chart before a record is seen.
+fn check(body: &ChartBody) -> Result<(), Problem> {
+    if body.factors.is_empty() || body.factors.len() > FACTORS_MAX {
+        return Err(invalid(format!("A chart has 1 to {FACTORS_MAX} factors, not {}.", body.factors.len())));
+    }
+    for factor in &body.factors {
+        let label = factor.label();
+        if factor.fields.is_empty() {
+            return Err(invalid(format!("The factor `{label}` names no fields.")));
+        }
+        if !(factor.weight > 0.0 && factor.weight.is_finite()) {
+            let weight = factor.weight;
+            return Err(invalid(format!("The factor `{label}` has the weight {weight}; it is finite and above 0.")));
+        }
+        if factor.normalise && !matches!(factor.manifold, ManifoldBody::Sphere | ManifoldBody::Categorical) {
+            return Err(invalid(format!("The factor `{label}` cannot be normalised; spheres and categorical can.")));
+        }
+        factor.fields.iter().try_for_each(|path| check_field(path))?;
+    }
+    Ok(())
 }
 
 /// The value at a path like `data.a.b`.
@@ -129,18 +172,20 @@ impl FactorBody {
 }
 
 impl<'a> Chart<'a> {
-    /// Checks a chart.
-    pub(crate) fn new(geometry: &'a Geometry, body: ChartBody) -> Result<Chart<'a>, Problem> {
-        if body.factors.is_empty() || body.factors.len() > FACTORS_MAX {
-            return Err(invalid(format!("A chart has 1 to {FACTORS_MAX} factors, not {}.", body.factors.len())));
-        }
-        for factor in &body.factors {
-            if factor.fields.is_empty() {
-                return Err(invalid(format!("The factor `{}` names no fields.", factor.label())));
+    /// The chart that is asked with.
+    ///
+    /// # Errors
+    /// [`Kind::UnknownChart`]; [`Kind::InvalidGeometry`] for one that cannot be used, which may have been saved elsewhere.
+    pub(crate) fn open(node: &'a Node, project: &ProjectName, choice: ChartChoice) -> Result<Chart<'a>, Problem> {
+        let body = match choice {
+            ChartChoice::Given(body) => body,
+            ChartChoice::Saved(name) => {
+                let saved = node.replica().chart(project, &name)?.ok_or_else(|| unknown(&name))?;
+                read(&saved)?
             }
-            factor.fields.iter().try_for_each(|path| check_field(path))?;
-        }
-        Ok(Chart { geometry, body, factors: Vec::new() })
+        };
+        check(&body)?;
+        Ok(Chart { geometry: node.geometry()?, body, factors: Vec::new() })
     }
 
     /// The manifold, once a point is known.

@@ -2,6 +2,7 @@
 //! of the folder itself, opened in this process.
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
+mod chart;
 mod client;
 mod embed;
 mod erase;
@@ -166,6 +167,9 @@ enum Command {
     Duplicates(search::DuplicatesArguments),
     /// Records on manifolds: distances, neighbours, means, outliers; series, clouds, layers. See docs/geometry.md.
     Geometry(geometry::GeometryArguments),
+    /// Charts: which fields of records are a point of which space, saved under a name for `skerry geometry`.
+    #[command(subcommand)]
+    Chart(chart::ChartCommand),
     /// List the embedding models of the node, and whether they can be used.
     Models,
     /// Create a project, with an embedding model of its choice; `publish` creates one with the default model by itself.
@@ -309,6 +313,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Versions { limit } => search::versions(&globals, limit),
         Command::Duplicates(arguments) => search::duplicates(&globals, &arguments),
         Command::Geometry(arguments) => geometry::geometry(&globals, &arguments),
+        Command::Chart(command) => chart::chart(&globals, &command),
         Command::Models => models::models(&globals),
         Command::Create(create) => models::create(&globals, &create),
         Command::Reembed(reembed) => models::reembed(&globals, &reembed),

@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod mapping;
+mod size;
 mod terms;
 mod triples;
 

@@ -7,11 +7,13 @@ use axum::extract::State;
 use serde_json::Value;
 
 use super::{blocking, project_name};
+use crate::body::geometry::ChartBody;
 use crate::body::{ChartDeleted, ChartSaved, Charts};
+use crate::chart::{read, unknown};
 use crate::clock;
 use crate::extract::{JsonBody, PathParameters};
 use crate::node::Node;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 
 /// The charts that the project saved.
 #[utoipa::path(get, path = "/projects/{project}/charts", tag = "layers", params(("project" = String, Path)), responses(
@@ -38,17 +40,18 @@ pub(super) async fn get(
     .await
 }
 
-/// Saves a chart: any JSON of at most 64 KiB. Of two replicas that save one name at the same time, one wins everywhere.
+/// Saves a chart, which geometry then takes by its name, at most 64 KiB. Of two replicas that save one name at the same time, one wins everywhere.
 #[utoipa::path(put, path = "/projects/{project}/charts/{name}", tag = "layers",
-    params(("project" = String, Path), ("name" = String, Path)), request_body = Object, responses(
+    params(("project" = String, Path), ("name" = String, Path)), request_body = ChartBody, responses(
     (status = 200, body = ChartSaved), (status = 404, description = "urn:skerry:problem:unknown-project"),
-    (status = 422, description = "urn:skerry:problem:invalid-body")))]
+    (status = 422, description = "urn:skerry:problem:invalid-geometry, says why it cannot be used; invalid-body")))]
 pub(super) async fn put(
     State(node): State<Arc<Node>>,
     PathParameters((project, name)): PathParameters<(String, String)>,
     JsonBody(chart): JsonBody<Value>,
 ) -> Result<Json<ChartSaved>, Problem> {
     blocking(move || {
+        read(&chart)?;
         let changed = node.replica().put_chart(&project_name(&project)?, &name, &chart, clock::now())?;
         Ok(Json(ChartSaved { changed }))
     })
@@ -69,11 +72,4 @@ pub(super) async fn delete(
         if deleted { Ok(Json(ChartDeleted { deleted })) } else { Err(unknown(&name)) }
     })
     .await
-}
-
-fn unknown(name: &str) -> Problem {
-    let shown: String = name.chars().take(80).collect();
-    let detail =
-        format!("The project saved no chart `{shown}`; list those there are at /api/v1/projects/<project>/charts.");
-    Problem::new(Kind::UnknownChart, detail)
 }

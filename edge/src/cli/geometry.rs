@@ -15,7 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   skerry geometry neighbours ship-7 --factor 'gaussian:data.speed.mean,data.speed.deviation' -k 5
   skerry geometry outliers --factor 'euclidean:data.draught,data.length' --factor 'sphere:data.heading*0.5'
-  skerry geometry mean --chart chart.json --keys a,b,c
+  skerry geometry mean --chart speeds --keys a,b,c     a saved chart, see skerry chart
   skerry geometry interpolate a b --factor 'categorical:data.shares' --at 0.25,0.5,0.75
   skerry geometry dtw monday data.tide tuesday data.tide --window 6 --path
   skerry geometry trajectory portfolio --fields data.oil,data.freight --window 60
@@ -153,6 +153,9 @@ enum What {
         /// The divergence to this layer.
         #[arg(long)]
         other_layer: Option<String>,
+        /// Only what is valid at this time, for instance 2026-11-21T08:30:00Z.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
         /// A continuous-time quantum walk from this record.
         #[arg(long, value_name = "KEY")]
         walk_from: Option<String>,
@@ -165,6 +168,12 @@ enum What {
         /// The layers, two at least.
         #[arg(required = true, num_args = 2..)]
         layers: Vec<String>,
+        /// Only links of this type.
+        #[arg(long)]
+        link_type: Option<String>,
+        /// Only what is valid at this time, for instance 2026-11-21T08:30:00Z.
+        #[arg(long, value_name = "TIME")]
+        at: Option<String>,
         /// Weight of the links of a record with itself in other layers.
         #[arg(long, default_value_t = 1.0)]
         coupling: f64,
@@ -182,9 +191,9 @@ enum What {
 /// Which fields are a point of which manifold.
 #[derive(Debug, Args)]
 struct ChartArguments {
-    /// A chart as JSON: the file that holds it.
-    #[arg(long, value_name = "FILE", conflicts_with = "factor")]
-    chart: Option<std::path::PathBuf>,
+    /// A chart: the name under which the project saved it (see `skerry chart`), a file with it as JSON, or the JSON.
+    #[arg(long, value_name = "NAME|FILE|JSON", conflicts_with = "factor")]
+    chart: Option<String>,
     /// A factor, `MANIFOLD:FIELD,FIELD..` with `*WEIGHT` behind it if it has one: euclidean, sphere, poincare, lorentz, spd,
     /// spd-log-euclidean, spd-bures-wasserstein, gaussian, categorical, correlation, covariance. May be repeated.
     #[arg(long, value_name = "FACTOR")]
@@ -200,9 +209,8 @@ struct ChartArguments {
 impl ChartArguments {
     /// The chart as the API takes it; none when no argument says one.
     fn chart(&self) -> anyhow::Result<Option<Value>> {
-        if let Some(path) = &self.chart {
-            let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-            return Ok(Some(serde_json::from_str(&text).with_context(|| format!("{} is not JSON", path.display()))?));
+        if let Some(chart) = &self.chart {
+            return chart_json(chart).map(Some);
         }
         if self.factor.is_empty() {
             return Ok(None);
@@ -214,7 +222,7 @@ impl ChartArguments {
     /// A body with the chart and the keys in it, besides these members.
     fn body(&self, mut members: Value) -> anyhow::Result<Value> {
         let chart = self.chart()?.ok_or_else(|| {
-            Misuse("say which fields are a point: --factor MANIFOLD:FIELD,.. or --chart FILE".to_owned())
+            Misuse("say which fields are a point: --factor MANIFOLD:FIELD,.. or --chart NAME".to_owned())
         })?;
         members["chart"] = chart;
         if let Some(keys) = &self.keys {
@@ -224,7 +232,19 @@ impl ChartArguments {
     }
 }
 
-fn factor_body(factor: &str, normalise: bool) -> anyhow::Result<Value> {
+/// What `--chart` says: JSON, what a file holds, or the name of a saved chart.
+fn chart_json(chart: &str) -> anyhow::Result<Value> {
+    if chart.trim_start().starts_with('{') {
+        return serde_json::from_str(chart).map_err(|error| Misuse(format!("--chart is not JSON: {error}")).into());
+    }
+    if !std::path::Path::new(chart).is_file() {
+        return Ok(json!(chart));
+    }
+    let text = std::fs::read_to_string(chart).with_context(|| format!("read {chart}"))?;
+    serde_json::from_str(&text).with_context(|| format!("{chart} is not JSON"))
+}
+
+pub(super) fn factor_body(factor: &str, normalise: bool) -> anyhow::Result<Value> {
     let misuse = || Misuse(format!("--factor {factor}: write MANIFOLD:FIELD,FIELD.. and, if it has a weight, *WEIGHT"));
     let (manifold, rest) = factor.split_once(':').ok_or_else(misuse)?;
     let (fields, weight) = match rest.rsplit_once('*') {
@@ -288,17 +308,26 @@ fn request(what: &What) -> anyhow::Result<(&'static str, Value)> {
             ("cloud", json!({ "chart": chart.chart()?, "sample": sample, "seed": seed }))
         }
         What::Embedding { edge } => ("embedding", json!({ "edge": edge })),
-        What::Spectral { link_type, layer, other_layer, walk_from, time } => {
-            let body = json!({ "link_type": link_type, "layer": layer, "other_layer": other_layer,
-                               "walk_from": walk_from, "time": time });
-            ("spectral", body)
+        What::Spectral { link_type, layer, other_layer, at, walk_from, time } => {
+            let part = |layer: &Option<String>| selection(link_type.as_ref(), layer.as_ref(), at.as_ref());
+            let other = other_layer.as_ref().map(|_| part(other_layer));
+            ("spectral", json!({ "selection": part(layer), "other": other, "walk_from": walk_from, "time": time }))
         }
-        What::Multilayer { layers, coupling } => ("multilayer", json!({ "layers": layers, "coupling": coupling })),
+        What::Multilayer { layers, link_type, at, coupling } => {
+            let types: Vec<&String> = link_type.iter().collect();
+            ("multilayer", json!({ "layers": layers, "types": types, "at": at, "coupling": coupling }))
+        }
         What::Curvature(arguments) => ("curvature", arguments.body()?),
         What::Communities(arguments) => ("communities", arguments.body()?),
         What::Hypergraph(arguments) => ("hypergraph", arguments.body()?),
         What::Anomalies(arguments) => ("anomalies", arguments.body()?),
     })
+}
+
+/// A part of the graph as the API takes it.
+fn selection(link_type: Option<&String>, layer: Option<&String>, at: Option<&String>) -> Value {
+    let types: Vec<&String> = link_type.into_iter().collect();
+    json!({ "types": types, "layers": layer, "at": at })
 }
 
 fn print(what: &What, answer: &Value) -> anyhow::Result<()> {
@@ -437,7 +466,7 @@ fn spectral(answer: &Value) -> anyhow::Result<()> {
         ("purity", "purity"),
         ("Gibbs entropy, bits", "gibbs_entropy"),
         ("algebraic connectivity", "algebraic_connectivity"),
-        ("divergence to the other layer, bits", "divergence"),
+        ("divergence to the other layer", "divergence"),
     ];
     let there = names.iter().filter(|(_, member)| !answer[*member].is_null());
     print_line(table(
@@ -477,7 +506,11 @@ fn multilayer(layers: &[String], answer: &Value) -> anyhow::Result<()> {
     for merge in reduction["merges"].as_array().into_iter().flatten() {
         print_line(format_args!("{} and {} could be one", cell(&merge["layers"][0]), cell(&merge["layers"][1])))?;
     }
-    print_line(format_args!("algebraic connectivity {}", cell(&answer["algebraic_connectivity"])))
+    print_line(format_args!(
+        "Schmidt entropy of records by layers {} bits, algebraic connectivity {}",
+        cell(&answer["schmidt_entropy"]),
+        cell(&answer["algebraic_connectivity"])
+    ))
 }
 
 /// A value for people: six digits of a number, a dash for nothing.

@@ -13,21 +13,18 @@ use spareval::{DefaultServiceHandler, QueryEvaluationError, QueryEvaluator, Quer
 use spargebra::algebra::GraphPattern;
 use spargebra::{Query, SparqlParser};
 
+use super::size::Size;
 use super::triples::{Sight, Triples};
 
 /// Bytes of a query at most.
-pub const QUERY_BYTES_MAX: usize = 8 << 10;
+pub const QUERY_BYTES_MAX: usize = 64 << 10;
 
 /// Nesting of a query at most, in brackets and signs: the parser calls itself several times for each.
 pub const NESTING_MAX: usize = 64;
 
-/// Bytes of the stack that a query runs on; only what is used is ever there. Long chains (`OPTIONAL {..} OPTIONAL {..} ...`)
-/// become deep trees, which the library walks by calling itself: tens of kilobytes for each of the at most 4,000 links that fit
-/// into [`QUERY_BYTES_MAX`].
-const STACK_BYTES: usize = 1 << 30;
-
-/// Combinations of inline rows (`VALUES`) at most: the one thing that takes time without looking anything up.
-const INLINE_ROWS_MAX: usize = 1_000_000;
+/// Bytes of the stack that a query is read and evaluated on; only what is used is ever there. The largest query that is evaluated
+/// (see [`Size`]) was seen to use 40 MiB, chains as long as the text may be use less until they are counted and refused.
+const STACK_BYTES: usize = 256 << 20;
 
 /// Prefixes that a query need not declare.
 pub const PREFIXES: [(&str, &str); 5] = [
@@ -235,12 +232,7 @@ fn parse(text: &str) -> Result<Query, QueryError> {
         }
         _ => syntax(&error.to_string()),
     })?;
-    let (Query::Select { pattern, .. }
-    | Query::Construct { pattern, .. }
-    | Query::Describe { pattern, .. }
-    | Query::Ask { pattern, .. }) = &query;
-    if inline_rows(pattern) > INLINE_ROWS_MAX {
-        let reason = format!("the VALUES of the query have more than {INLINE_ROWS_MAX} combinations");
+    if let Some(reason) = Size::of(&query).excess() {
         return Err(QueryError::Refused(reason));
     }
     Ok(query)
@@ -270,28 +262,6 @@ fn syntax(words: &str) -> QueryError {
         words: words.to_owned(),
         line: numbers.and_then(|(line, _)| number(line)),
         column: numbers.and_then(|(_, column)| number(column)),
-    }
-}
-
-/// The product of the sizes of all inline tables.
-fn inline_rows(pattern: &GraphPattern) -> usize {
-    match pattern {
-        GraphPattern::Bgp { .. } | GraphPattern::Path { .. } => 1,
-        GraphPattern::Values { bindings, .. } => bindings.len().max(1),
-        GraphPattern::Join { left, right }
-        | GraphPattern::LeftJoin { left, right, .. }
-        | GraphPattern::Union { left, right }
-        | GraphPattern::Minus { left, right } => inline_rows(left).saturating_mul(inline_rows(right)),
-        GraphPattern::Filter { inner, .. }
-        | GraphPattern::Graph { inner, .. }
-        | GraphPattern::Extend { inner, .. }
-        | GraphPattern::OrderBy { inner, .. }
-        | GraphPattern::Project { inner, .. }
-        | GraphPattern::Distinct { inner }
-        | GraphPattern::Reduced { inner }
-        | GraphPattern::Slice { inner, .. }
-        | GraphPattern::Group { inner, .. }
-        | GraphPattern::Service { inner, .. } => inline_rows(inner),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::TestNode;
+use crate::process::{fails, ok};
 
 async fn filled() -> TestNode {
     let node = TestNode::new();
@@ -102,7 +103,12 @@ async fn links_are_graphs_and_trees() {
     assert_eq!(answer["pairs"][0], json!({"layers": ["sea", "air"], "both": 1, "either": 3, "overlap": 1.0 / 3.0}));
     assert_eq!((&answer["records"][0]["key"], &answer["records"][0]["degrees"]), (&json!("a"), &json!([1, 2])));
     assert!(answer["reduction"]["quality"].is_number(), "{answer}");
-    let answer = node.geometry("spectral", json!({"link_type": "near", "walk_from": "a", "time": 0.0})).await;
+    // Degrees (sea, air) of a, b, c: (1, 2), (2, 1), (1, 1). The eigenvalues of [[6, 5], [5, 6]] are 11 and 1.
+    let share = 11.0_f64 / 12.0;
+    let entropy = -(share * share.log2() + (1.0 - share) * (1.0 - share).log2());
+    assert!((answer["schmidt_entropy"].as_f64().unwrap() - entropy).abs() < 1e-12, "{answer}");
+    let answer =
+        node.geometry("spectral", json!({"selection": {"types": ["near"]}, "walk_from": "a", "time": 0.0})).await;
     // A triangle.
     assert_eq!((&answer["nodes"], &answer["edges"]), (&json!(3), &json!(3)));
     assert_eq!(answer["walk"][0]["key"], "a");
@@ -113,6 +119,95 @@ async fn links_are_graphs_and_trees() {
     let answer = node.geometry("cloud", json!({"chart": plane()})).await;
     assert_eq!((&answer["points"], &answer["dimension_two_nearest"]["value"]), (&json!(4), &Value::Null));
     assert!(answer["dimension_two_nearest"]["reason"].is_string() && answer["hyperbolicity"]["delta"].is_number());
+}
+
+/// Layers count with what they inherit, and links in the layers of their record: the project's graph is asked.
+#[tokio::test]
+async fn layers_inherit() {
+    let node = filled().await;
+    let all = json!({"inherits": ["sea", "air"]});
+    assert!(node.call("PUT", "/projects/p/layers/all", &all).await.0 < 300);
+    let answer = node.geometry("multilayer", json!({"layers": ["sea", "all"]})).await;
+    assert_eq!((&answer["pairs"][0]["both"], &answer["pairs"][0]["either"]), (&json!(2), &json!(3)), "{answer}");
+    let answer = node.geometry("spectral", json!({"selection": {"layers": "all"}, "other": {"layers": "all"}})).await;
+    assert_eq!((&answer["edges"], answer["divergence"].as_f64().unwrap() < 1e-9), (&json!(3), true), "{answer}");
+}
+
+/// A chart is asked with by the name under which it is saved, and one that cannot be used is not saved.
+#[tokio::test]
+async fn saved_charts_are_used() {
+    let node = filled().await;
+    assert_eq!(node.call("PUT", "/projects/p/charts/speed", &speeds()).await.0, 200);
+    for (path, mut body) in [
+        ("distances", json!({"from": {"key": "a"}})),
+        ("neighbours", json!({"of": {"key": "a"}})),
+        ("mean", json!({})),
+        ("interpolate", json!({"from": {"key": "a"}, "to": {"key": "b"}})),
+        ("outliers", json!({})),
+        ("cloud", json!({})),
+    ] {
+        body["chart"] = speeds();
+        let given = node.geometry(path, body.clone()).await;
+        body["chart"] = json!("speed");
+        assert_eq!(node.geometry(path, body).await, given, "{path}");
+    }
+    let factor = |more: Value| {
+        let mut factor = json!({"manifold": "euclidean", "fields": ["data.at"]});
+        factor.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        json!({"factors": [factor]})
+    };
+    for (chart, reason) in [
+        (json!({"factors": []}), "1 to 32 factors"),
+        (json!([1]), "no chart"),
+        (factor(json!({"manifold": "klein"})), "klein"),
+        (factor(json!({"fields": ["at"]})), "`at`"),
+        (factor(json!({"fields": []})), "no fields"),
+        (factor(json!({"weight": 0.0})), "weight 0"),
+        (factor(json!({"normalise": true})), "normalised"),
+        (factor(json!({"unit": "m"})), "unit"),
+    ] {
+        let (status, problem) = node.call("PUT", "/projects/p/charts/bad", &chart).await;
+        let detail = problem["detail"].as_str().unwrap();
+        assert!(status == 422 && detail.contains(reason), "{reason}: {problem}");
+    }
+    let (_, charts) = node.call("GET", "/projects/p/charts", &Value::Null).await;
+    assert_eq!(charts["charts"].as_object().unwrap().len(), 1);
+}
+
+/// Two triangles that one link joins (Ricci flow cuts it): on the command line, with saved charts and known values.
+#[test]
+fn geometry_is_typed() {
+    let data = tempfile::tempdir().unwrap();
+    let knows = |one: &str, other: &str| json!({"type": "knows", "members": [{"role": "a", "key": one}, {"role": "b", "key": other}]});
+    let at = |x: f64, y: f64| json!({"at": [x, y]});
+    let records = json!([
+        {"key": "a", "data": at(0.0, 0.0), "links": [knows("a", "b"), knows("a", "c")]},
+        {"key": "b", "data": at(3.0, 4.0), "links": [knows("b", "c")]},
+        {"key": "c", "data": at(6.0, 8.0), "links": [knows("c", "d")]},
+        {"key": "d", "data": at(0.0, 1.0), "links": [knows("d", "e"), knows("d", "f")]},
+        {"key": "e", "data": at(0.0, 2.0), "links": [knows("e", "f")]},
+        {"key": "f"},
+    ]);
+    let file = data.path().join("records.json");
+    std::fs::write(&file, records.to_string()).unwrap();
+    let data = data.path();
+    ok(data, &["publish", file.to_str().unwrap()]);
+    ok(data, &["chart", "set", "plane", "--factor", "euclidean:data.at"]);
+    assert!(ok(data, &["chart", "list"]).contains("plane  euclidean"));
+    let shown: Value = serde_json::from_str(&ok(data, &["chart", "show", "plane"])).unwrap();
+    assert_eq!(shown["factors"][0]["fields"], json!(["data.at"]));
+    let near = ok(data, &["geometry", "neighbours", "a", "--chart", "plane", "-k", "2"]);
+    let d = near.find(" d ").unwrap();
+    assert!(near.contains("1.000000") && near.find(" e ").is_some_and(|e| d < e), "{near}");
+    let distances = ok(data, &["geometry", "distances", "a", "--chart", &plane().to_string()]);
+    assert!(distances.contains("5.000000") && distances.contains("10.000000"), "{distances}");
+    let mean = ok(data, &["geometry", "mean", "--chart", "plane", "--keys", "a,c"]);
+    assert!(mean.contains("3.000000 4.000000") && mean.contains("nearest record b"), "{mean}");
+    let found = ok(data, &["geometry", "communities"]);
+    // Of two triangles and a bridge: 6/7 - 2 (7/14)^2.
+    assert!(found.contains("2 communities after 20 steps, modularity 0.357143"), "{found}");
+    ok(data, &["chart", "delete", "plane"]);
+    assert!(fails(data, &["geometry", "mean", "--chart", "plane"]).contains("saved no chart"));
 }
 
 #[tokio::test]
@@ -137,7 +232,12 @@ async fn mistakes_are_named() {
     assert_eq!(refused("neighbours", json!({"chart": plane(), "of": {"key": "a"}, "k": 0})).await, geometry);
     assert_eq!(refused("series/dtw", json!({"x": {"values": []}, "y": {"values": [1]}})).await, geometry);
     assert_eq!(refused("multilayer", json!({"layers": ["sea"]})).await, geometry);
-    assert_eq!(refused("spectral", json!({"layer": "absent"})).await, geometry);
+    let query = (400, "invalid-query".to_owned());
+    assert_eq!(refused("spectral", json!({"selection": {"layers": "absent"}})).await, query);
+    assert_eq!(refused("embedding", json!({"selection": {"types": ["parents"]}})).await, query);
+    assert_eq!(refused("communities", json!({"steps": 201})).await, geometry);
+    assert_eq!(refused("mean", json!({"chart": "absent"})).await, (404, "unknown-chart".to_owned()));
+    assert_eq!(refused("mean", json!({"chart": 7})).await, (422, "invalid-body".to_owned()));
     let body = json!({"chart": chart("poincare", "data.at"), "from": {"key": "a"}});
     let (_, problem) = node.call("POST", "/projects/p/geometry/distances", &body).await;
     assert_eq!(problem["key"], "b", "{problem}");

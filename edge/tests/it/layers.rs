@@ -126,16 +126,16 @@ async fn sets_of_layers_are_asked() {
     assert_eq!((&x["records"], &x["links"]), (&json!(2), &json!(1)));
 }
 
-/// Charts are any JSON under a name.
+/// Charts have a name, which may hold anything.
 #[tokio::test]
 async fn charts_are_saved() {
     let node = filled().await;
-    let chart = json!({"factors": [1, 2.5]});
+    let chart = json!({"factors": [{"manifold": "euclidean", "fields": ["data.x"]}]});
     let path = "/projects/p/charts/my%2Fchart";
     assert_eq!(node.call("PUT", path, &chart).await, (200, json!({"changed": true})));
     assert_eq!(node.call("GET", path, &Value::Null).await.1, chart);
     assert_eq!(node.call("GET", "/projects/p/charts", &Value::Null).await.1, json!({"charts": {"my/chart": chart}}));
-    assert_eq!(node.refused("PUT", path, &json!("x".repeat(70_000))).await, (422, "invalid-body".into()));
+    assert_eq!(node.refused("PUT", path, &json!("x".repeat(70_000))).await, (422, "invalid-geometry".into()));
     assert_eq!(node.call("DELETE", path, &Value::Null).await.0, 200);
     assert_eq!(node.refused("GET", path, &Value::Null).await, (404, "unknown-chart".into()));
 }

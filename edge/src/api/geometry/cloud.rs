@@ -37,7 +37,7 @@ pub(in crate::api) async fn cloud(
         let (factors, numbers, skipped) = match body.chart {
             None => embeddings(&node, &project)?,
             Some(body) => {
-                let mut chart = Chart::new(geometry, body)?;
+                let mut chart = Chart::open(&node, &project, body)?;
                 let found = chart.points(&node, &project, None)?;
                 (chart.factors().to_vec(), (found.keys.len(), found.numbers), found.skipped)
             }

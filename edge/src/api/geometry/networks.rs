@@ -1,29 +1,26 @@
 //! A project's links as graphs: spectra, layers, hierarchies.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use skerry_host::Geometry;
+use skerry_host::types::graph::Direction;
 use skerry_host::types::{Hamiltonian, Reduction, WeightedEdge};
-use skerry_sync::{Link, PARENT, ProjectName, Record, Target};
+use skerry_sync::{PARENT, ProjectName};
 
+use super::super::graph::{names, with_view};
 use super::super::{blocking, project_name};
 use super::{invalid, within};
 use crate::body::geometry::{
     LayerMerge, LayerPair, MultilayerAnswer, MultilayerBody, ParticipationBody, PlacedRecord, Probability,
     ReductionBody, SpectralAnswer, SpectralBody, TreeAnswer, TreeBody,
 };
+use crate::body::{DirectionBody, LayerSetBody, NodeName, SelectionBody};
 use crate::extract::{JsonBody, PathParameters};
 use crate::node::Node;
 use crate::problem::Problem;
-
-/// Records that are read at most.
-const RECORDS_MAX: usize = 200_000;
-
-/// Members of a link that are joined with one another; links of more would have too many pairs.
-const MEMBERS_MAX: usize = 32;
 
 /// Records of a walk that are answered.
 const WALK_SHOWN: usize = 100;
@@ -34,78 +31,57 @@ const SUPRA_MAX: usize = 2_000;
 /// Nodes of a reduction at most.
 const REDUCTION_MAX: usize = 500;
 
-/// The links of a project's records as undirected graphs over the records.
+/// Parts of a project's graph over the same nodes.
 #[derive(Debug, Default)]
-struct Joined {
-    /// Records with a link, in the order of their keys.
-    keys: Vec<String>,
-    /// Position of each.
-    positions: BTreeMap<String, u32>,
+pub(super) struct Joined {
+    /// Nodes with a link in one of the parts, by name.
+    pub(super) keys: Vec<String>,
+    /// Undirected and simple, with the sums of the weights; what weighs 0 or less joins nothing.
+    pub(super) parts: Vec<Vec<WeightedEdge>>,
 }
 
 impl Joined {
-    /// The position of a record.
-    fn at(&mut self, key: &str) -> u32 {
-        if let Some(at) = self.positions.get(key) {
-            return *at;
+    fn position(&self, key: &str) -> Option<u32> {
+        self.keys.binary_search_by(|one| one.as_str().cmp(key)).ok().map(|at| at as u32)
+    }
+}
+
+/// Asks the project's graph for the edges of each part.
+pub(super) fn joined(node: &Node, project: &ProjectName, parts: &[SelectionBody]) -> Result<Joined, Problem> {
+    let (found, mut names) = node.graph(project).with(|graph| {
+        let mut found: Vec<Vec<(u32, u32, f64)>> = Vec::with_capacity(parts.len());
+        for part in parts {
+            found.push(with_view(graph, part, Direction::Both, |graph, view| Ok(graph.edges(view)?))?);
         }
-        let at = self.keys.len() as u32;
-        self.positions.insert(key.to_owned(), at);
-        self.keys.push(key.to_owned());
-        at
-    }
+        let joins = |edge: &(u32, u32, f64)| edge.2 > 0.0 && edge.0 != edge.1;
+        found.iter_mut().for_each(|edges| edges.retain(joins));
+        let numbers: BTreeSet<u32> = found.iter().flatten().flat_map(|edge| [edge.0, edge.1]).collect();
+        let numbers: Vec<u32> = numbers.into_iter().collect();
+        let named = names(graph, &numbers)?.into_iter().map(label).zip(numbers);
+        Ok::<_, Problem>((found, named.collect::<Vec<(String, u32)>>()))
+    })?;
+    names.sort_unstable();
+    let positions: BTreeMap<u32, u32> = names.iter().zip(0..).map(|((_, number), at)| (*number, at)).collect();
+    let at = |number: u32| positions.get(&number).copied().unwrap_or_default();
+    let parts = found.into_iter().map(|edges| {
+        let placed = edges.into_iter().map(|(one, other, weight)| {
+            let (one, other) = (at(one), at(other));
+            WeightedEdge { source: one.min(other), target: one.max(other), weight }
+        });
+        let mut placed: Vec<WeightedEdge> = placed.collect();
+        placed.sort_unstable_by_key(|edge| (edge.source, edge.target));
+        placed
+    });
+    let parts = parts.collect();
+    Ok(Joined { keys: names.into_iter().map(|(name, _)| name).collect(), parts })
 }
 
-fn all_records(node: &Node, project: &ProjectName) -> Result<Vec<Record>, Problem> {
-    let found = node.replica().scan(project, None, RECORDS_MAX + 1)?;
-    if found.len() > RECORDS_MAX {
-        return Err(invalid(format!("The project has more than {RECORDS_MAX} records.")));
+/// A node's name; links are nodes where the selection expands them so.
+fn label(name: NodeName) -> String {
+    match name {
+        NodeName::Key(key) => key,
+        NodeName::Link(id) => format!("link:{id}"),
     }
-    Ok(found)
-}
-
-/// Every two records of a link, each pair once.
-fn pairs(link: &Link) -> Vec<(&str, &str)> {
-    let mut keys: Vec<&str> = link
-        .members
-        .iter()
-        .filter_map(|member| match &member.target {
-            Target::Key(key) => Some(key.as_str()),
-            Target::Link(_) => None,
-        })
-        .collect();
-    keys.sort_unstable();
-    keys.dedup();
-    if keys.len() > MEMBERS_MAX {
-        return Vec::new();
-    }
-    let mut pairs = Vec::new();
-    let mut rest = keys.as_slice();
-    while let [first, others @ ..] = rest {
-        pairs.extend(others.iter().map(|other| (*first, *other)));
-        rest = others;
-    }
-    pairs
-}
-
-/// The links that pass, as edges with their weights summed; a weight of 0 or less joins nothing.
-fn edges(records: &[Record], joined: &mut Joined, passes: impl Fn(&Record, &Link) -> bool) -> Vec<WeightedEdge> {
-    let mut sums: BTreeMap<(u32, u32), f64> = BTreeMap::new();
-    for record in records {
-        for link in record.links.iter().filter(|link| link.weight > 0.0 && passes(record, link)) {
-            for (a, b) in pairs(link) {
-                let (a, b) = (joined.at(a), joined.at(b));
-                *sums.entry((a.min(b), a.max(b))).or_default() += link.weight;
-            }
-        }
-    }
-    sums.into_iter().map(|((source, target), weight)| WeightedEdge { source, target, weight }).collect()
-}
-
-/// Whether a link counts in a layer: its own, or, where it names none, those of its record.
-fn is_in(record: &Record, link: &Link, layer: &str) -> bool {
-    let layers = if link.layers.is_empty() { &record.layers } else { &link.layers };
-    layers.contains(layer)
 }
 
 /// Entropies of the project's links as a graph; a quantum walk, a divergence of two layers. Classical linear algebra.
@@ -120,26 +96,22 @@ pub(in crate::api) async fn spectral(
 ) -> Result<Json<SpectralAnswer>, Problem> {
     blocking(move || {
         let (project, geometry) = (project_name(&project)?, node.geometry()?);
-        let records = all_records(&node, &project)?;
-        let mut joined = Joined::default();
-        let of_type = |link: &Link| body.link_type.as_ref().is_none_or(|kind| *kind == link.kind);
-        let in_layer =
-            |record: &Record, link: &Link, layer: Option<&String>| layer.is_none_or(|layer| is_in(record, link, layer));
-        let graph =
-            edges(&records, &mut joined, |record, link| of_type(link) && in_layer(record, link, body.layer.as_ref()));
-        let other = body.other_layer.as_ref().map(|layer| {
-            edges(&records, &mut joined, |record, link| of_type(link) && in_layer(record, link, Some(layer)))
-        });
+        node.replica().sequence(&project)?;
+        let parts: Vec<SelectionBody> = std::iter::once(body.selection).chain(body.other).collect();
+        let joined = joined(&node, &project, &parts)?;
+        let mut parts = joined.parts.iter();
+        let graph = parts.next().map_or(&[][..], Vec::as_slice);
+        let other = parts.next();
         let nodes = joined.keys.len() as u32;
-        let entropies = geometry.entropies(nodes, &graph, body.beta.unwrap_or(1.0))?;
-        let spectrum = geometry.spectrum(nodes, &graph)?;
-        let divergence = other.map(|other| geometry.divergence(nodes, &graph, &other)).transpose()?;
+        let entropies = geometry.entropies(nodes, graph, body.beta.unwrap_or(1.0))?;
+        let spectrum = geometry.spectrum(nodes, graph)?;
+        let divergence = other.map(|other| geometry.divergence(nodes, graph, other)).transpose()?;
         let walk = body.walk_from.as_deref().map(|start| {
-            let start = *joined.positions.get(start).ok_or_else(|| {
+            let start = joined.position(start).ok_or_else(|| {
                 invalid(format!("The record `{start}` has no links here, so no walk starts from it."))
             })?;
             let time = body.time.unwrap_or(1.0);
-            let found = geometry.walk(nodes, &graph, Hamiltonian::Adjacency, start, time)?;
+            let found = geometry.walk(nodes, graph, Hamiltonian::Adjacency, start, time)?;
             let mut found: Vec<Probability> = joined
                 .keys
                 .iter()
@@ -181,13 +153,16 @@ pub(in crate::api) async fn multilayer(
         if body.layers.len() < 2 || body.layers.len() > 64 {
             return Err(invalid(format!("`layers` names {} layers; 2 to 64.", body.layers.len())));
         }
-        let records = all_records(&node, &project)?;
-        let mut joined = Joined::default();
-        let layers: Vec<Vec<WeightedEdge>> = body
-            .layers
-            .iter()
-            .map(|layer| edges(&records, &mut joined, |record, link| is_in(record, link, layer)))
-            .collect();
+        node.replica().sequence(&project)?;
+        let part = |layer: &String| SelectionBody {
+            types: body.types.clone(),
+            layers: Some(LayerSetBody::Layer(layer.clone())),
+            at: body.at,
+            ..SelectionBody::default()
+        };
+        let parts: Vec<SelectionBody> = body.layers.iter().map(part).collect();
+        let joined = joined(&node, &project, &parts)?;
+        let layers = joined.parts;
         let nodes = joined.keys.len();
         let found = geometry.overlaps(nodes as u32, &layers)?;
         let name = |at: u32| body.layers.get(at as usize).cloned().unwrap_or_default();
@@ -196,6 +171,12 @@ pub(in crate::api) async fn multilayer(
             both: pair.both,
             either: pair.either,
             overlap: if pair.either == 0 { 0.0 } else { pair.both as f64 / pair.either as f64 },
+        };
+        let degrees: Vec<f64> =
+            found.nodes.iter().flat_map(|node| &node.degrees).map(|&degree| f64::from(degree)).collect();
+        let schmidt_entropy = match degrees.as_slice() {
+            [] => None,
+            degrees => Some(geometry.schmidt_entropy(degrees, layers.len() as u32)?),
         };
         let mut taking: Vec<_> = joined.keys.iter().zip(found.nodes).collect();
         taking.sort_by(|a, b| b.1.overlapping.cmp(&a.1.overlapping).then_with(|| a.0.cmp(b.0)));
@@ -216,6 +197,7 @@ pub(in crate::api) async fn multilayer(
             pairs: found.pairs.iter().map(pair).collect(),
             repeated: found.repeated,
             records: taking.into_iter().take(limit).map(record).collect(),
+            schmidt_entropy,
             algebraic_connectivity: connectivity,
             reduction: reduction(geometry, nodes, &layers, name)?,
         }))
@@ -243,7 +225,7 @@ fn reduction(
     Ok(Some(ReductionBody { quality, best_quality, merges: merges.iter().take(best).map(merge).collect() }))
 }
 
-/// The project's hierarchy (links of the type `parent`) in the Poincare disk, by Sarkar's construction.
+/// The project's hierarchy (links of the type `parent`, or those selected) in the Poincare disk, by Sarkar's construction.
 #[utoipa::path(post, path = "/projects/{project}/geometry/embedding", tag = "geometry",
     params(("project" = String, Path)), request_body = TreeBody, responses((status = 200, body = TreeAnswer),
     (status = 404, description = "urn:skerry:problem:unknown-project"),
@@ -255,34 +237,26 @@ pub(in crate::api) async fn embedding(
 ) -> Result<Json<TreeAnswer>, Problem> {
     blocking(move || {
         let (project, geometry) = (project_name(&project)?, node.geometry()?);
-        let records = all_records(&node, &project)?;
-        let mut joined = Joined::default();
-        let mut above: BTreeMap<u32, u32> = BTreeMap::new();
-        let mut parents_left_out = 0;
-        for link in records.iter().flat_map(|record| &record.links).filter(|link| link.kind == PARENT) {
-            let [child, parent] = link.members.as_slice() else { continue };
-            let (Target::Key(child), Target::Key(parent)) = (&child.target, &parent.target) else { continue };
-            let (child, parent) = (joined.at(child), joined.at(parent));
-            match above.get(&child) {
-                Some(&other) if other != parent => parents_left_out += 1,
-                _ => drop(above.insert(child, parent)),
-            }
+        node.replica().sequence(&project)?;
+        let mut selection = body.selection;
+        if selection.types.is_empty() {
+            selection.types.push(PARENT.to_owned());
         }
-        if joined.keys.is_empty() {
-            return Err(invalid("The project has no links of the type `parent`, so it has no hierarchy."));
+        let (keys, parents, parents_left_out) = parents(&node, &project, &selection)?;
+        if keys.is_empty() {
+            return Err(invalid("This part of the graph has no hierarchy."));
         }
-        let parents: Vec<Option<u32>> = (0..joined.keys.len() as u32).map(|node| above.get(&node).copied()).collect();
         let found = geometry.embed_tree(&parents, body.edge, body.seed.unwrap_or(1)).map_err(|error| {
             let mut problem = Problem::from(error);
             // Positions mean nothing to who asked.
-            if let Some(key) = circle(&joined, &parents) {
+            if let Some(key) = circle(&keys, &parents) {
                 problem =
                     invalid(format!("The parents of the record `{key}` go in a circle.")).with("key", key.as_str());
             }
             problem
         })?;
-        let key = |at: u32| joined.keys.get(at as usize).cloned();
-        let placed = joined.keys.iter().zip(&parents).zip(found.points.as_chunks::<2>().0);
+        let key = |at: u32| keys.get(at as usize).cloned();
+        let placed = keys.iter().zip(&parents).zip(found.points.as_chunks::<2>().0);
         let nodes = placed.map(|((name, parent), at)| PlacedRecord {
             key: name.clone(),
             parent: parent.and_then(key),
@@ -301,14 +275,49 @@ pub(in crate::api) async fn embedding(
     .await
 }
 
+/// The nodes of a hierarchy by name, each one's parent, and how many further parents were left out: the first by name stays.
+type Parents = (Vec<String>, Vec<Option<u32>>, usize);
+
+fn parents(node: &Node, project: &ProjectName, selection: &SelectionBody) -> Result<Parents, Problem> {
+    let selection = SelectionBody { direction: Some(DirectionBody::Forward), ..selection.clone() };
+    let (above, named) = node.graph(project).with(|graph| {
+        with_view(graph, &selection, Direction::Forward, |graph, view| {
+            let numbers: Vec<u32> = (0..graph.components(view, false)?.len() as u32).collect();
+            let (starts, targets) = graph.neighbours_of(view, &numbers)?;
+            let ends = starts.iter().skip(1);
+            let mut above: Vec<(u32, u32)> = Vec::with_capacity(targets.len());
+            for (child, (start, end)) in numbers.into_iter().zip(starts.iter().zip(ends)) {
+                let of_child = targets.get(*start as usize..*end as usize).unwrap_or_default();
+                above.extend(of_child.iter().map(|parent| (child, *parent)));
+            }
+            let numbers: BTreeSet<u32> = above.iter().flat_map(|(child, parent)| [*child, *parent]).collect();
+            let numbers: Vec<u32> = numbers.into_iter().collect();
+            let named = names(graph, &numbers)?.into_iter().map(label).zip(numbers);
+            Ok((above, named.collect::<Vec<(String, u32)>>()))
+        })
+    })?;
+    let mut named = named;
+    named.sort_unstable();
+    let positions: BTreeMap<u32, u32> = named.iter().zip(0..).map(|((_, number), at)| (*number, at)).collect();
+    let mut parents: Vec<Option<u32>> = vec![None; named.len()];
+    let mut left_out = 0;
+    for (child, parent) in above {
+        let (Some(&child), Some(&parent)) = (positions.get(&child), positions.get(&parent)) else { continue };
+        let Some(place) = parents.get_mut(child as usize) else { continue };
+        left_out += usize::from(place.is_some());
+        *place = Some(place.map_or(parent, |known| known.min(parent)));
+    }
+    Ok((named.into_iter().map(|(name, _)| name).collect(), parents, left_out))
+}
+
 /// A record that is its own ancestor, if there is one.
-fn circle<'a>(joined: &'a Joined, parents: &[Option<u32>]) -> Option<&'a String> {
+fn circle<'a>(keys: &'a [String], parents: &[Option<u32>]) -> Option<&'a String> {
     (0..parents.len()).find_map(|start| {
         let mut at = parents.get(start).copied().flatten();
         for _ in 0..parents.len() {
             let here = at?;
             if here as usize == start {
-                return joined.keys.get(start);
+                return keys.get(start);
             }
             at = parents.get(here as usize).copied().flatten();
         }

@@ -62,7 +62,7 @@ pub(crate) fn distances_of(
     body: DistancesBody,
 ) -> Result<DistancesAnswer, Problem> {
     let geometry = node.geometry()?;
-    let mut chart = Chart::new(geometry, body.chart)?;
+    let mut chart = Chart::open(node, project, body.chart)?;
     let mut points = chart.points(node, project, body.keys.as_deref())?;
     let skipped = std::mem::take(&mut points.skipped);
     if points.keys.is_empty() {
@@ -93,7 +93,7 @@ pub(crate) fn distances_of(
 /// Geodesic distances from a point to records, or between all pairs of records.
 #[utoipa::path(post, path = "/projects/{project}/geometry/distances", tag = "geometry",
     params(("project" = String, Path)), request_body = DistancesBody, responses((status = 200, body = DistancesAnswer),
-    (status = 404, description = "urn:skerry:problem:unknown-project or unknown-record"),
+    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-chart"),
     (status = 422, description = "urn:skerry:problem:invalid-geometry, names the record")))]
 pub(in crate::api) async fn distances(
     State(node): State<Arc<Node>>,
@@ -107,7 +107,7 @@ pub(in crate::api) async fn distances(
 pub(crate) fn neighbours_of(node: &Node, project: &ProjectName, body: NearestBody) -> Result<NearestAnswer, Problem> {
     let geometry = node.geometry()?;
     let k = within("k", body.k.map(|k| k as usize), 10, K_MAX)?;
-    let mut chart = Chart::new(geometry, body.chart)?;
+    let mut chart = Chart::open(node, project, body.chart)?;
     let mut points = chart.points(node, project, body.keys.as_deref())?;
     let skipped = std::mem::take(&mut points.skipped);
     let x = chart.point(node, project, &body.of)?;
@@ -128,7 +128,7 @@ pub(crate) fn neighbours_of(node: &Node, project: &ProjectName, body: NearestBod
 /// The nearest records on the manifold.
 #[utoipa::path(post, path = "/projects/{project}/geometry/neighbours", tag = "geometry",
     params(("project" = String, Path)), request_body = NearestBody, responses((status = 200, body = NearestAnswer),
-    (status = 404, description = "urn:skerry:problem:unknown-project or unknown-record"),
+    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-chart"),
     (status = 422, description = "urn:skerry:problem:invalid-geometry, names the record")))]
 pub(in crate::api) async fn neighbours(
     State(node): State<Arc<Node>>,
@@ -141,7 +141,7 @@ pub(in crate::api) async fn neighbours(
 /// Answers [`MeanBody`].
 pub(crate) fn mean_of(node: &Node, project: &ProjectName, body: MeanBody) -> Result<MeanAnswer, Problem> {
     let geometry = node.geometry()?;
-    let mut chart = Chart::new(geometry, body.chart)?;
+    let mut chart = Chart::open(node, project, body.chart)?;
     let mut points = chart.points(node, project, body.keys.as_deref())?;
     let skipped = std::mem::take(&mut points.skipped);
     if points.keys.is_empty() {
@@ -176,7 +176,7 @@ pub(crate) fn mean_of(node: &Node, project: &ProjectName, body: MeanBody) -> Res
 /// The Frechet mean of records, and the record that is nearest to it.
 #[utoipa::path(post, path = "/projects/{project}/geometry/mean", tag = "geometry",
     params(("project" = String, Path)), request_body = MeanBody, responses((status = 200, body = MeanAnswer),
-    (status = 404, description = "urn:skerry:problem:unknown-project or unknown-record"),
+    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-chart"),
     (status = 422, description = "urn:skerry:problem:invalid-geometry, names the record; no-convergence")))]
 pub(in crate::api) async fn mean(
     State(node): State<Arc<Node>>,
@@ -189,7 +189,7 @@ pub(in crate::api) async fn mean(
 /// Points of the shortest geodesic between two records.
 #[utoipa::path(post, path = "/projects/{project}/geometry/interpolate", tag = "geometry",
     params(("project" = String, Path)), request_body = InterpolateBody, responses((status = 200, body = InterpolateAnswer),
-    (status = 404, description = "urn:skerry:problem:unknown-project or unknown-record"),
+    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-chart"),
     (status = 422, description = "urn:skerry:problem:invalid-geometry: not a point, or no unique geodesic")))]
 pub(in crate::api) async fn interpolate(
     State(node): State<Arc<Node>>,
@@ -200,7 +200,7 @@ pub(in crate::api) async fn interpolate(
         let (project, geometry) = (project_name(&project)?, node.geometry()?);
         let times = body.at.unwrap_or_else(|| vec![0.5]);
         within("at", Some(times.len()), 1, TIMES_MAX)?;
-        let mut chart = Chart::new(geometry, body.chart)?;
+        let mut chart = Chart::open(&node, &project, body.chart)?;
         // A record first: it tells how many numbers a point has.
         let (x, y) = if matches!(body.from, PointBody::At(_)) {
             let y = chart.point(&node, &project, &body.to)?;
@@ -222,7 +222,7 @@ pub(crate) fn outliers_of(node: &Node, project: &ProjectName, body: OutliersBody
     let geometry = node.geometry()?;
     let limit = within("limit", body.limit, 100, LISTED_MAX)?;
     let threshold = body.threshold.unwrap_or(3.5);
-    let mut chart = Chart::new(geometry, body.chart)?;
+    let mut chart = Chart::open(node, project, body.chart)?;
     let mut points = chart.points(node, project, body.keys.as_deref())?;
     let skipped = std::mem::take(&mut points.skipped);
     if points.keys.len() < 3 {
@@ -248,7 +248,7 @@ pub(crate) fn outliers_of(node: &Node, project: &ProjectName, body: OutliersBody
 /// Records that lie far out, by a robust z-score of their distance to the mean or to their k-th neighbour.
 #[utoipa::path(post, path = "/projects/{project}/geometry/outliers", tag = "geometry",
     params(("project" = String, Path)), request_body = OutliersBody, responses((status = 200, body = OutliersAnswer),
-    (status = 404, description = "urn:skerry:problem:unknown-project or unknown-record"),
+    (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-chart"),
     (status = 422, description = "urn:skerry:problem:invalid-geometry or no-convergence")))]
 pub(in crate::api) async fn outliers(
     State(node): State<Arc<Node>>,

@@ -1,6 +1,7 @@
 //! Charts, and what is asked with them.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// Which fields of a record are a point of which manifold. Nothing is guessed: every coordinate is named.
@@ -9,6 +10,26 @@ use utoipa::ToSchema;
 pub struct ChartBody {
     /// The factors of a product, 1 to 32; its squared distance is the weighted sum of theirs.
     pub factors: Vec<FactorBody>,
+}
+
+/// A chart: the name under which the project saved it, or the chart itself.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum ChartChoice {
+    /// The name.
+    Saved(String),
+    /// The chart.
+    Given(ChartBody),
+}
+
+/// By hand, so that an error says which part is wrong; of an untagged enum it says only that nothing fits.
+impl<'de> Deserialize<'de> for ChartChoice {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match Value::deserialize(deserializer)? {
+            Value::String(name) => Ok(ChartChoice::Saved(name)),
+            other => serde_json::from_value(other).map(ChartChoice::Given).map_err(serde::de::Error::custom),
+        }
+    }
 }
 
 /// A factor of a chart.
@@ -77,8 +98,8 @@ pub enum PointBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DistancesBody {
-    /// The chart.
-    pub chart: ChartBody,
+    /// The chart, or the name under which the project saved it.
+    pub chart: ChartChoice,
     /// From here to each record. Absent: between all pairs, of 500 records at most.
     #[serde(default)]
     pub from: Option<PointBody>,
@@ -140,8 +161,8 @@ pub struct SkippedRecord {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NearestBody {
-    /// The chart.
-    pub chart: ChartBody,
+    /// The chart, or the name under which the project saved it.
+    pub chart: ChartChoice,
     /// Of what; a record is not its own neighbour.
     pub of: PointBody,
     /// How many, 1 to 1,000; 10 when absent.
@@ -165,8 +186,8 @@ pub struct NearestAnswer {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MeanBody {
-    /// The chart.
-    pub chart: ChartBody,
+    /// The chart, or the name under which the project saved it.
+    pub chart: ChartChoice,
     /// Of these records; all of the project when absent.
     #[serde(default)]
     pub keys: Option<Vec<String>>,
@@ -214,8 +235,8 @@ pub struct CoordinatesBody {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct InterpolateBody {
-    /// The chart.
-    pub chart: ChartBody,
+    /// The chart, or the name under which the project saved it.
+    pub chart: ChartChoice,
     /// Its beginning.
     pub from: PointBody,
     /// Its end.
@@ -247,8 +268,8 @@ pub struct GeodesicPoint {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OutliersBody {
-    /// The chart.
-    pub chart: ChartBody,
+    /// The chart, or the name under which the project saved it.
+    pub chart: ChartChoice,
     /// Among these records; all of the project when absent.
     #[serde(default)]
     pub keys: Option<Vec<String>>,

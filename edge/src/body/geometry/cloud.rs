@@ -3,15 +3,15 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{ChartBody, Skipped};
+use super::{ChartChoice, Skipped};
 
 /// A cloud to estimate.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CloudBody {
-    /// Records as points of a chart. Absent: the project's embeddings on the unit sphere.
+    /// Records as points of a chart, or of the one saved under a name. Absent: the project's embeddings on the unit sphere.
     #[serde(default)]
-    pub chart: Option<ChartBody>,
+    pub chart: Option<ChartChoice>,
     /// Points at most, 4 to 5,000; of more, so many are drawn. 1,000 when absent.
     #[serde(default)]
     pub sample: Option<usize>,

@@ -3,19 +3,18 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A graph to look at through its spectrum: records are nodes, links join every two of their records.
+use crate::body::{Moment, SelectionBody};
+
+/// A part of the project's graph to look at through its spectrum: every two members of a link are joined.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SpectralBody {
-    /// Only links of this type.
+    /// The part of the graph; all of it when absent. Directions do not count.
     #[serde(default)]
-    pub link_type: Option<String>,
-    /// Only links in this layer.
+    pub selection: SelectionBody,
+    /// Compare with this part: quantum Jensen-Shannon divergence.
     #[serde(default)]
-    pub layer: Option<String>,
-    /// Compare with the links of another layer: quantum Jensen-Shannon divergence.
-    #[serde(default)]
-    pub other_layer: Option<String>,
+    pub other: Option<SelectionBody>,
     /// Inverse temperature of the Gibbs state; 1 when absent.
     #[serde(default)]
     pub beta: Option<f64>,
@@ -44,7 +43,7 @@ pub struct SpectralAnswer {
     pub gibbs_entropy: f64,
     /// The second smallest eigenvalue of the Laplacian; 0 when the graph has several parts.
     pub algebraic_connectivity: f64,
-    /// Quantum Jensen-Shannon divergence to the other layer, 0 to 1.
+    /// Quantum Jensen-Shannon divergence to the other part, 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub divergence: Option<f64>,
     /// Where the walk is, the likeliest first, 100 at most.
@@ -65,8 +64,14 @@ pub struct Probability {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MultilayerBody {
-    /// The layers, 2 to 64; links count in those that they name.
+    /// The layers, 2 to 64, each with what it inherits; links without layers count in those of their record.
     pub layers: Vec<String>,
+    /// Only links of these types.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// Only links and layers that are valid at this moment; of any time when absent.
+    #[serde(default)]
+    pub at: Option<Moment>,
     /// Weight of the links of a record with itself in other layers; 1 when absent.
     #[serde(default)]
     pub coupling: Option<f64>,
@@ -86,6 +91,9 @@ pub struct MultilayerAnswer {
     pub repeated: f64,
     /// Records and how they take part.
     pub records: Vec<ParticipationBody>,
+    /// Schmidt entropy, bits, of the matrix of records by layers that holds how many neighbours a record has in a layer: 0 when the
+    /// layers say the same up to a factor, `log2` of their number when none shares a record. Null without links.
+    pub schmidt_entropy: Option<f64>,
     /// Second smallest eigenvalue of the supra-Laplacian; null where nodes times layers are above 2,000.
     pub algebraic_connectivity: Option<f64>,
     /// Which layers could be one; null above 500 nodes or where a layer has no links.
@@ -144,6 +152,9 @@ pub struct LayerMerge {
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TreeBody {
+    /// The part of the graph; links of the type `parent` when it names no types. Of two members, the second is the parent.
+    #[serde(default)]
+    pub selection: SelectionBody,
     /// The length of an edge; the longest that fits when absent.
     #[serde(default)]
     pub edge: Option<f64>,
