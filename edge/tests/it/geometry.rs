@@ -202,7 +202,7 @@ fn geometry_is_typed() {
     let distances = ok(data, &["geometry", "distances", "a", "--chart", &plane().to_string()]);
     assert!(distances.contains("5.000000") && distances.contains("10.000000"), "{distances}");
     let mean = ok(data, &["geometry", "mean", "--chart", "plane", "--keys", "a,c"]);
-    assert!(mean.contains("3.000000 4.000000") && mean.contains("nearest record b"), "{mean}");
+    assert!(mean.contains("3.000000 4.000000") && mean.contains("nearest record a at 5.000000"), "{mean}");
     let found = ok(data, &["geometry", "communities"]);
     assert!(found.contains("1: a b c\n2: d e f\n"), "{found}");
     // Of two triangles and a bridge: 6/7 - 2 (7/14)^2.
