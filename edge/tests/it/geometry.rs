@@ -202,7 +202,7 @@ fn geometry_is_typed() {
     let distances = ok(data, &["geometry", "distances", "a", "--chart", &plane().to_string()]);
     assert!(distances.contains("5.000000") && distances.contains("10.000000"), "{distances}");
     let mean = ok(data, &["geometry", "mean", "--chart", "plane", "--keys", "a,c"]);
-    assert!(mean.contains("3.000000 4.000000") && mean.contains("nearest record b"), "{mean}");
+    assert!(mean.contains("3.000000 4.000000") && mean.contains("nearest record a at 5.000000"), "{mean}");
     let found = ok(data, &["geometry", "communities"]);
     // Of two triangles and a bridge: 6/7 - 2 (7/14)^2.
     assert!(found.contains("2 communities after 20 steps, modularity 0.357143"), "{found}");
