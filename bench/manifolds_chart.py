@@ -28,10 +28,11 @@ def main():
         report = json.load(file)
     bars = []
     for row in report["rows"]:
-        for how, colour in (("batched", ACCENT), ("scalar", BAR)):
+        for how, colour in (("batched", ACCENT), ("scalar", BAR), ("session", FAINT)):
             ratio = row.get(f"{how}_ratio")
             if ratio:
-                words = "many at once" if how == "batched" and row["name"] != "dtw" else "one call"
+                words = {"batched": "many at once", "scalar": "one call", "session": "one call of a session"}[how]
+                words = "one call" if row["name"] == "dtw" else words
                 bars.append((f"{row['label']}, {words}, against {row['peer']}", ratio, colour))
     figure, axes = pyplot.subplots(figsize=(10, 1.6 + 0.3 * len(bars)))
     for place, (_, ratio, colour) in enumerate(bars):

@@ -10,6 +10,7 @@ mod manifold;
 mod multilayer;
 mod property;
 mod series;
+mod session;
 mod spectral;
 mod tracker;
 
@@ -29,6 +30,7 @@ pub use distance::DistanceError;
 pub use hypergraph::HypergraphError;
 pub use manifold::{AnalysisError, ManifoldError, MeanSettings};
 pub use series::WarpPath;
+pub use session::GeometrySession;
 pub use tracker::{Tracker, TrackerError};
 
 /// Instances that wait for the next call at most.

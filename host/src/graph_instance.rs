@@ -392,9 +392,10 @@ impl GraphSession<'_> {
     }
 }
 
-/// A question ended the session: its deadline has passed, or the component failed. [`GraphInstance::session`] says which.
+/// A question ended the session: its deadline has passed, or the component failed. [`GraphInstance::session`] says which,
+/// or [`crate::Geometry::session`].
 #[derive(Debug)]
-pub struct Interrupted(wasmtime::Error);
+pub struct Interrupted(pub(crate) wasmtime::Error);
 
 impl From<wit::Error> for GraphError {
     fn from(error: wit::Error) -> Self {

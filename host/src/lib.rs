@@ -45,8 +45,8 @@ pub use components::{ArtefactError, Component, Components, ManifestEntry};
 pub use embedder::Embedder;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use geometry::{
-    AnalysisError, CurvatureError, DistanceError, Geometry, HypergraphError, ManifoldError, MeanSettings, Tracker,
-    TrackerError, WarpPath,
+    AnalysisError, CurvatureError, DistanceError, Geometry, GeometrySession, HypergraphError, ManifoldError,
+    MeanSettings, Tracker, TrackerError, WarpPath,
 };
 pub use graph_instance::{GraphError, GraphInstance, GraphSession, Interrupted, View};
 pub use segment::{DocumentError, QueryError, Segment};

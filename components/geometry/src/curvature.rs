@@ -5,4 +5,5 @@ pub mod forman;
 pub mod ollivier;
 pub mod ratio;
 pub mod resistance;
+mod squares;
 pub mod weighted;

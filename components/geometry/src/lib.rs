@@ -26,6 +26,7 @@ pub mod graph;
 mod guest;
 pub mod hierarchy;
 pub mod hypergraph;
+mod lanes;
 pub mod linear;
 pub mod manifold;
 pub mod multilayer;

@@ -4,6 +4,7 @@
 //! factor; the squared distance of a product is the weighted sum of the squared distances.
 
 mod base;
+mod blocks;
 mod categorical;
 mod euclidean;
 mod gaussian;
@@ -205,15 +206,19 @@ impl Manifold {
     }
 
     /// How many points a list is.
-    fn count(&self, points: &[f64], from: usize) -> Result<usize, ManifoldError> {
+    fn whole(&self, points: &[f64]) -> Result<usize, ManifoldError> {
         if !points.len().is_multiple_of(self.width) {
             let (numbers, width) = (points.len(), self.width);
             return Err(ManifoldError::Dimensions(format!("{numbers} numbers are not whole points of {width}")));
         }
-        if let Some(at) = points.iter().position(|value| !value.is_finite()) {
-            return Err(ManifoldError::NotFinite((from + at / self.width) as u32));
-        }
         Ok(points.len() / self.width)
+    }
+
+    /// How many points a list of finite numbers is.
+    fn count(&self, points: &[f64], from: usize) -> Result<usize, ManifoldError> {
+        let count = self.whole(points)?;
+        first_not_finite(points, self.width, from)?;
+        Ok(count)
     }
 
     /// The number of points of a list, each checked; `from` is the position of the first.
@@ -227,6 +232,14 @@ impl Manifold {
             }
         }
         Ok(count)
+    }
+}
+
+/// Refuses points of which one has a number that is not finite; `from` is the position of the first.
+fn first_not_finite(points: &[f64], width: usize, from: usize) -> Result<(), ManifoldError> {
+    match points.iter().position(|value| !value.is_finite()) {
+        Some(at) => Err(ManifoldError::NotFinite((from + at / width) as u32)),
+        None => Ok(()),
     }
 }
 

@@ -1,9 +1,11 @@
 //! Calls of the interface `manifold`, and the errors that the others share with it.
 
+use wasmtime::Store;
+
 use crate::bindings::geometry::exports::skerry::geometry::manifold;
-use crate::call::CallError;
+use crate::call::{CallError, Guard};
 use crate::geometry::Geometry;
-use crate::types::{Factor, FrechetMean};
+use crate::types::{Factor, FrechetMean, ManifoldKind};
 
 /// Why there is no answer about points. Positions count the points of all arguments, in the order of the arguments, from 0.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -97,7 +99,7 @@ impl Geometry {
     /// # Errors
     /// See [`ManifoldError`].
     pub fn distance(&self, on: &[Factor], x: &[f64], y: &[f64]) -> Result<f64, ManifoldError> {
-        Ok(self.warm(|world, store| world.skerry_geometry_manifold().call_distance(store, on, x, y))??)
+        self.warm(|world, store| distance(world.skerry_geometry_manifold(), store, on, x, y))?
     }
 
     /// The distances of one point to many.
@@ -196,6 +198,51 @@ impl Geometry {
     /// See [`ManifoldError`].
     pub fn moebius_add(&self, x: &[f64], y: &[f64]) -> Result<Vec<f64>, ManifoldError> {
         Ok(self.warm(|world, store| world.skerry_geometry_manifold().call_moebius_add(store, x, y))??)
+    }
+}
+
+/// By the call that passes no lists where that can be, which has the same bits; errors are asked for in full.
+pub(super) fn distance(
+    manifold: &manifold::Guest,
+    store: &mut Store<Guard>,
+    on: &[Factor],
+    x: &[f64],
+    y: &[f64],
+) -> wasmtime::Result<Result<f64, ManifoldError>> {
+    if let [factor] = on
+        && let (Some(x), Some(y)) = (small(factor, x), small(factor, y))
+    {
+        let measured = manifold.call_small_distance(&mut *store, *factor, x, y)?;
+        if !measured.is_nan() {
+            return Ok(Ok(measured));
+        }
+    }
+    Ok(manifold.call_distance(store, on, x, y)?.map_err(ManifoldError::from))
+}
+
+/// A point as the numbers of a small call; none when it has another length, or is a matrix whose halves differ.
+#[allow(clippy::float_cmp, reason = "only what is the same to the last bit may be left out")]
+fn small(factor: &Factor, point: &[f64]) -> Option<manifold::Small> {
+    let is_matrix = matches!(
+        factor.kind,
+        ManifoldKind::SpdAffineInvariant | ManifoldKind::SpdLogEuclidean | ManifoldKind::SpdBuresWasserstein
+    );
+    let width = match factor.kind {
+        ManifoldKind::Gaussian => factor.size.checked_mul(2)?,
+        _ if is_matrix => factor.size.checked_mul(factor.size)?,
+        _ => factor.size,
+    };
+    if point.len() != width as usize {
+        return None;
+    }
+    match *point {
+        [a, b, c, d, e, f, g, h, i] if is_matrix => (b == d && c == g && f == h).then_some((a, b, c, e, f, i)),
+        [a, b] => Some((a, b, 0.0, 0.0, 0.0, 0.0)),
+        [a, b, c] => Some((a, b, c, 0.0, 0.0, 0.0)),
+        [a, b, c, d] => Some((a, b, c, d, 0.0, 0.0)),
+        [a, b, c, d, e] => Some((a, b, c, d, e, 0.0)),
+        [a, b, c, d, e, f] => Some((a, b, c, d, e, f)),
+        _ => None,
     }
 }
 

@@ -19,8 +19,22 @@ pub enum Forman {
 /// [`GraphError`] names the first edge that does not fit.
 pub fn forman_curvature(kind: Forman, nodes: u32, edges: &[Edge]) -> Result<Vec<f64>, GraphError> {
     let graph = Graph::new(nodes, edges)?;
-    if kind == Forman::Augmented {
-        return Ok(augmented(&graph));
+    match kind {
+        Forman::Plain => {}
+        Forman::Augmented => return Ok(augmented(&graph)),
+        Forman::Balanced => {
+            let at_ends = super::squares::squares(&graph);
+            let triangles = augmented(&graph);
+            let every = edges.iter().zip(&triangles).zip(at_ends);
+            return Ok(every
+                .map(|((edge, augmented), squares)| {
+                    let degrees = (graph.degree(edge.source), graph.degree(edge.target));
+                    // Whole numbers, and exact: see `augmented`.
+                    let triangles = (augmented - 4.0 + degrees.0 as f64 + degrees.1 as f64) / 3.0;
+                    of_counts(degrees, triangles, squares)
+                })
+                .collect());
+        }
     }
     Ok(edges.iter().map(|edge| edge_curvature(kind, &graph, *edge)).collect())
 }
@@ -82,14 +96,22 @@ pub fn edge_curvature(kind: Forman, graph: &impl Adjacency, Edge { source, targe
 }
 
 fn balanced(graph: &impl Adjacency, source: u32, target: u32) -> f64 {
-    let (a, b) = (graph.of(source).len() as f64, graph.of(target).len() as f64);
+    let degrees = (graph.of(source).len(), graph.of(target).len());
+    if degrees.0.min(degrees.1) <= 1 {
+        return 0.0;
+    }
+    let triangles = common(graph.of(source), graph.of(target)) as f64;
+    of_counts(degrees, triangles, [squares(graph, source, target), squares(graph, target, source)])
+}
+
+/// The curvature by what is counted: degrees, triangles, and of 4-cycles at each end the neighbours on them and the most through one.
+fn of_counts(degrees: (usize, usize), triangles: f64, squares: [(usize, usize); 2]) -> f64 {
+    let (a, b) = (degrees.0 as f64, degrees.1 as f64);
     let (least, most) = (a.min(b), a.max(b));
     if least <= 1.0 {
         return 0.0;
     }
-    let triangles = common(graph.of(source), graph.of(target)) as f64;
-    let (from_source, most_source) = squares(graph, source, target);
-    let (from_target, most_target) = squares(graph, target, source);
+    let [(from_source, most_source), (from_target, most_target)] = squares;
     let degeneracy = most_source.max(most_target);
     let cycles = if degeneracy > 0 { (from_source + from_target) as f64 / (degeneracy as f64 * most) } else { 0.0 };
     2.0 / a + 2.0 / b - 2.0 + 2.0 * triangles / most + triangles / least + cycles

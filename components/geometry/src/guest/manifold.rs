@@ -59,11 +59,27 @@ impl From<core::Mean> for manifold::Mean {
     }
 }
 
+/// A symmetric matrix of side 3 by its upper half.
+fn whole((a, b, c, d, e, f): manifold::Small) -> [f64; 9] {
+    [a, b, c, b, d, e, c, e, f]
+}
+
 type Numbers = Result<Vec<f64>, manifold::Error>;
 
 impl manifold::Guest for Component {
     fn distance(on: Vec<manifold::Factor>, x: Vec<f64>, y: Vec<f64>) -> Result<f64, manifold::Error> {
         Ok(product(&on)?.distance(&x, &y)?)
+    }
+
+    fn small_distance(on: manifold::Factor, x: manifold::Small, y: manifold::Small) -> f64 {
+        let measured = product(&[on]).and_then(|on| match on.width() {
+            9 => on.distance(&whole(x), &whole(y)),
+            width => on.distance(
+                <[f64; 6]>::from(x).get(..width).unwrap_or_default(),
+                <[f64; 6]>::from(y).get(..width).unwrap_or_default(),
+            ),
+        });
+        measured.unwrap_or(f64::NAN)
     }
 
     fn distances(on: Vec<manifold::Factor>, x: Vec<f64>, points: Vec<f64>) -> Numbers {

@@ -1,9 +1,10 @@
 //! Distances: one to many, row by row, all pairs. The part that depends on one point only is computed once.
 
-use super::space::{Fault, Space, gap};
+use super::blocks::measure;
+use super::space::{Fault, gap};
 use super::spd::Whitened;
 use super::{Factor, Kind, Manifold, ManifoldError, spd};
-use super::{categorical, euclidean, gaussian, lorentz, poincare, sphere};
+use super::{blocks, categorical, first_not_finite};
 
 /// A point that distances are measured from.
 enum Base<'a> {
@@ -33,83 +34,43 @@ impl<'a> Base<'a> {
     }
 }
 
-/// Puts the distance from a base to each point, of a factor.
-fn each<'a>(
-    factor: &Factor,
-    base: &Base<'_>,
-    points: impl Iterator<Item = &'a [f64]>,
-    put: &mut impl FnMut(usize, f64),
-) -> Result<(), (usize, Fault)> {
-    // A loop of its own for each kind, so that nothing is decided inside of it.
-    fn run<'a, S: Space>(
-        space: &S,
-        x: &[f64],
-        points: impl Iterator<Item = &'a [f64]>,
-        put: &mut impl FnMut(usize, f64),
-    ) -> Result<(), (usize, Fault)> {
-        match x.len() {
-            2 => narrow::<S, 2>(space, x, points, put),
-            3 => narrow::<S, 3>(space, x, points, put),
-            4 => narrow::<S, 4>(space, x, points, put),
-            _ => {
-                for (at, y) in points.enumerate() {
-                    space.check(y).map_err(|why| (at, Fault::Off(why)))?;
-                    put(at, space.distance(x, y));
-                }
-                Ok(())
-            }
-        }
-    }
-    // The same with a length that the compiler knows: its loops over coordinates are unrolled.
-    fn narrow<'a, S: Space, const N: usize>(
-        space: &S,
-        x: &[f64],
-        points: impl Iterator<Item = &'a [f64]>,
-        put: &mut impl FnMut(usize, f64),
-    ) -> Result<(), (usize, Fault)> {
-        let Ok(x) = <&[f64; N]>::try_from(x) else { return Ok(()) };
-        for (at, y) in points.enumerate() {
-            let Ok(y) = <&[f64; N]>::try_from(y) else { continue };
-            space.check(y).map_err(|why| (at, Fault::Off(why)))?;
-            put(at, space.distance(x, y));
-        }
-        Ok(())
-    }
-    let side = factor.size as usize;
+/// Puts the distances from a base to the points of a factor; not numbers where [`plainly`] has to decide.
+fn in_blocks(factor: &Factor, base: &Base<'_>, points: &[f64], out: &mut [f64]) {
     match (factor.kind, base) {
-        (Kind::Sphere, Base::Point(x)) => run(&sphere::Sphere, x, points, put),
-        (Kind::Poincare, Base::Point(x)) => run(&poincare::Poincare, x, points, put),
-        (Kind::Lorentz, Base::Point(x)) => run(&lorentz::Lorentz, x, points, put),
-        (Kind::Gaussian, Base::Point(x)) => run(&gaussian::Gaussians, x, points, put),
-        (_, Base::Point(x)) => run(&euclidean::Euclidean, x, points, put),
-        (_, Base::Shares(roots)) => {
-            for (at, y) in points.enumerate() {
-                put(at, categorical::distance_from_roots(roots, y).map_err(|why| (at, Fault::Off(why)))?);
-            }
-            Ok(())
+        (Kind::Euclidean, Base::Point(x)) => measure(&blocks::Flat, x, points, out),
+        (Kind::Sphere, Base::Point(x)) => measure(&blocks::Round, x, points, out),
+        (Kind::Poincare, Base::Point(x)) => measure(&blocks::Ball, x, points, out),
+        (Kind::Lorentz, Base::Point(x)) => measure(&blocks::Sheet, x, points, out),
+        (Kind::Gaussian, Base::Point(x)) if x.len() == 2 => measure(&blocks::Bell, x, points, out),
+        (_, Base::Shares(roots)) => measure(&blocks::Shares, roots, points, out),
+        (_, Base::Whitened(white)) => white.measure(points, out),
+        _ => out.fill(f64::NAN),
+    }
+}
+
+/// The distance from a base to a point of a factor, which may be none.
+fn plainly(factor: &Factor, base: &Base<'_>, y: &[f64]) -> Result<f64, Fault> {
+    let side = factor.size as usize;
+    match base {
+        Base::Point(x) => {
+            let space = factor.space();
+            space.check(y).map_err(Fault::Off)?;
+            Ok(space.distance(x, y))
         }
-        (_, Base::Whitened(white)) => {
-            for (at, y) in points.enumerate() {
-                if !spd::is_symmetric(y, side) {
-                    return Err((at, Fault::Off("the matrix is not symmetric")));
-                }
-                put(at, white.distance(y).ok_or((at, INDEFINITE))?);
+        Base::Shares(roots) => categorical::distance_from_roots(roots, y).map_err(Fault::Off),
+        Base::Whitened(white) => {
+            if !spd::is_symmetric(y, side) {
+                return Err(Fault::Off("the matrix is not symmetric"));
             }
-            Ok(())
+            white.distance(y).ok_or(INDEFINITE)
         }
-        (_, Base::Logarithm(log)) => {
-            for (at, y) in points.enumerate() {
-                spd::check(y, side).map_err(|why| (at, Fault::Off(why)))?;
-                put(at, gap(log, &spd::logarithm(y, side)));
-            }
-            Ok(())
+        Base::Logarithm(log) => {
+            spd::check(y, side).map_err(Fault::Off)?;
+            Ok(gap(log, &spd::logarithm(y, side)))
         }
-        (_, Base::Root(root, trace)) => {
-            for (at, y) in points.enumerate() {
-                spd::check(y, side).map_err(|why| (at, Fault::Off(why)))?;
-                put(at, spd::distance_from_root(root, *trace, y, side));
-            }
-            Ok(())
+        Base::Root(root, trace) => {
+            spd::check(y, side).map_err(Fault::Off)?;
+            Ok(spd::distance_from_root(root, *trace, y, side))
         }
     }
 }
@@ -139,31 +100,56 @@ impl Manifold {
             return Err(self.one_point(x.len()));
         }
         self.checked(x, 0)?;
-        let count = self.count(points, 1)?;
+        let count = self.whole(points)?;
         self.unchecked(x, points, count, 1)
     }
 
-    /// As [`Manifold::distances`] for a base that was checked and points that are finite.
+    /// As [`Manifold::distances`] for a base that was checked and whole points.
     fn unchecked(&self, x: &[f64], points: &[f64], count: usize, from: usize) -> Result<Vec<f64>, ManifoldError> {
-        let mut out = vec![0.0; count];
-        let single = self.factors.len() == 1;
+        if let [factor] = self.factors.as_slice() {
+            let mut out = vec![0.0; count];
+            self.of_factor(factor, x, points, from, &mut out)?;
+            if factor.weight < 1.0 || factor.weight > 1.0 {
+                let scale = factor.weight.sqrt();
+                out.iter_mut().for_each(|out| *out *= scale);
+            }
+            return Ok(out);
+        }
+        let (mut out, mut found) = (vec![0.0; count], vec![0.0; count]);
         for (factor, range) in self.parts() {
-            let base = Base::new(factor, x.get(range.clone()).unwrap_or_default()).map_err(|fault| fault.at(0))?;
             let rows = points.chunks_exact(self.width).filter_map(|point| point.get(range.clone()));
-            let mut put = |at: usize, distance: f64| {
-                if let Some(out) = out.get_mut(at) {
-                    *out += if single { distance } else { factor.weight * distance * distance };
-                }
-            };
-            each(factor, &base, rows, &mut put).map_err(|(at, fault)| fault.at(from + at))?;
+            let rows: Vec<f64> = rows.flatten().copied().collect();
+            let base = x.get(range.clone()).unwrap_or_default();
+            let done = self.of_factor(factor, base, &rows, from, &mut found);
+            // A number that is not finite is told before anything else, wherever it is.
+            done.or_else(|error| self.count(points, from).and(Err(error)))?;
+            out.iter_mut().zip(&found).for_each(|(out, distance)| *out += factor.weight * distance * distance);
         }
-        if single {
-            let scale = self.factors.first().map_or(1.0, |factor| factor.weight).sqrt();
-            out.iter_mut().for_each(|out| *out *= scale);
-        } else {
-            out.iter_mut().for_each(|out| *out = out.sqrt());
-        }
+        out.iter_mut().for_each(|out| *out = out.sqrt());
         Ok(out)
+    }
+
+    /// Puts the distances of a factor.
+    fn of_factor(
+        &self,
+        factor: &Factor,
+        x: &[f64],
+        points: &[f64],
+        from: usize,
+        out: &mut [f64],
+    ) -> Result<(), ManifoldError> {
+        let base = Base::new(factor, x).map_err(|fault| fault.at(0))?;
+        in_blocks(factor, &base, points, out);
+        let mut is_finite = false;
+        let undecided = out.iter_mut().zip(points.chunks_exact(factor.width())).enumerate();
+        for (at, (out, point)) in undecided.filter(|(_, (out, _))| out.is_nan()) {
+            if !is_finite {
+                first_not_finite(points, factor.width(), from)?;
+                is_finite = true;
+            }
+            *out = plainly(factor, &base, point).map_err(|fault| fault.at(from + at))?;
+        }
+        Ok(())
     }
 
     /// The distances of `xs` and `ys`, row by row.

@@ -5,7 +5,7 @@ use super::space::{Fault, Space, weighted_sum};
 use super::sphere::{Sphere, angle, of_squares};
 
 /// How far the sum of the shares may be from 1.
-const TOLERANCE: f64 = 1e-6;
+pub(super) const TOLERANCE: f64 = 1e-6;
 
 /// The simplex; its border has distances, but no tangent vectors.
 pub(crate) struct Categorical;

@@ -4,7 +4,7 @@ use super::space::{Fault, Space, weighted_sum};
 use crate::linear::dot;
 
 /// How far `<x, x>` may be from -1, as a part of `t^2`.
-const TOLERANCE: f64 = 1e-6;
+pub(super) const TOLERANCE: f64 = 1e-6;
 
 /// The upper sheet.
 pub(crate) struct Lorentz;

@@ -1,6 +1,7 @@
 //! Symmetric positive definite matrices, row by row: three metrics on one set.
 
 mod affine;
+mod block;
 mod bures;
 mod log_euclidean;
 mod whitened;

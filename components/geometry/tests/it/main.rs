@@ -4,6 +4,7 @@
 mod clouds;
 mod curvature;
 mod distance;
+mod forman;
 mod hypergraph;
 mod manifolds;
 mod networks;

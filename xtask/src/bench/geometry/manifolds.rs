@@ -18,6 +18,9 @@ const POINTS: usize = 100_000;
 /// Matrices of a batch: the peers take microseconds for one.
 const MATRICES: usize = 20_000;
 
+/// Calls of a session.
+const SESSION: usize = 2_000;
+
 /// Rows of the series that are warped.
 const ROWS: usize = 1_000;
 
@@ -114,17 +117,37 @@ fn median_ns(runs: usize, mut work: impl FnMut() -> anyhow::Result<()>) -> anyho
     Ok(percentile(&times, 50))
 }
 
-/// What ours take: batched, one call, and the first values.
-fn ours(geometry: &Geometry, case: &Case) -> anyhow::Result<(f64, f64, Vec<f64>)> {
+/// What ours take for a distance in nanoseconds, and the first values.
+struct Ours {
+    batched: f64,
+    /// Each call under a deadline of its own.
+    scalar: f64,
+    /// Calls of a session.
+    session: f64,
+    values: Vec<f64>,
+}
+
+fn ours(geometry: &Geometry, case: &Case) -> anyhow::Result<Ours> {
     let on = [case.factor];
     let (x, rest) = case.points.split_at(case.width);
     let y = rest.get(..case.width).context("two points")?;
     let count = (case.points.len() / case.width) as f64;
     let batched = median_ns(7, || geometry.distances(&on, x, &case.points).map(drop).context("measure distances"))?;
     let scalar = median_ns(2_000, || geometry.distance(&on, x, y).map(drop).context("measure a distance"))?;
+    // Thousands in one go: reading the clock takes as long as a tenth of a call.
+    let together = median_ns(20, || {
+        geometry.session(|session| {
+            for _ in 0..SESSION {
+                // Its answer was checked above.
+                let _ = std::hint::black_box(session.distance(&on, x, y)?);
+            }
+            Ok(())
+        })?;
+        Ok(())
+    })?;
     let mut values = geometry.distances(&on, x, &case.points)?;
     values.truncate(50);
-    Ok((batched / count, scalar, values))
+    Ok(Ours { batched: batched / count, scalar, session: together / SESSION as f64, values })
 }
 
 fn machine() -> String {
@@ -156,7 +179,7 @@ pub(super) fn bench() -> anyhow::Result<()> {
     let peers: Value = serde_json::from_slice(&std::fs::read(&output)?)?;
     let mut rows = Vec::new();
     for case in &cases {
-        let (batched, scalar, values) = ours(&geometry, case)?;
+        let Ours { batched, scalar, session, values } = ours(&geometry, case)?;
         for (peer, found) in peers["rows"][case.name].as_object().into_iter().flatten() {
             let theirs = found["values"].as_array().into_iter().flatten().filter_map(Value::as_f64);
             // Geomstats loses half of the digits where distances are near 0.
@@ -166,7 +189,8 @@ pub(super) fn bench() -> anyhow::Result<()> {
             rows.push(json!({
                 "name": case.name, "label": case.label, "peer": peer, "batched_ns": batched, "scalar_ns": scalar,
                 "peer_batched_ns": of("batched_ns"), "peer_scalar_ns": of("scalar_ns"),
-                "batched_ratio": of("batched_ns") / batched, "scalar_ratio": of("scalar_ns") / scalar, "differ": apart,
+                "batched_ratio": of("batched_ns") / batched, "scalar_ratio": of("scalar_ns") / scalar,
+                "session_ns": session, "session_ratio": of("scalar_ns") / session, "differ": apart,
             }));
         }
     }
@@ -185,21 +209,25 @@ pub(super) fn bench() -> anyhow::Result<()> {
 }
 
 fn print(rows: &[Value]) {
-    println!("| manifold | against | batched, ns each | theirs | ratio | one call, us | theirs | ratio |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- |");
+    println!(
+        "| manifold | against | batched, ns each | theirs | ratio | one call, us | in a session, us | theirs | ratio | in a session |"
+    );
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |");
     for row in rows {
         let number =
             |name: &str, by: f64| row[name].as_f64().map_or("-".to_owned(), |value| format!("{:.1}", value / by));
         println!(
-            "| {} | {} | {} | {} | {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             row["label"].as_str().unwrap_or_default(),
             row["peer"].as_str().unwrap_or_default(),
             number("batched_ns", 1.0),
             number("peer_batched_ns", 1.0),
             number("batched_ratio", 1.0),
             number("scalar_ns", 1e3),
+            number("session_ns", 1e3),
             number("peer_scalar_ns", 1e3),
             number("scalar_ratio", 1.0),
+            number("session_ratio", 1.0),
         );
     }
 }

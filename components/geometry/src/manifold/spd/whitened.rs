@@ -1,6 +1,8 @@
 //! Distances from one matrix to many: the one is made the unit matrix, once.
 #![allow(clippy::indexing_slicing, reason = "a matrix has the side that it was checked for")]
 
+use super::super::blocks::LANES;
+use super::block;
 use crate::linear::{cholesky, jacobi};
 
 /// The inverse Cholesky factor of a matrix: `d(A, B)` is the length of the logarithms of the eigenvalues of `L^-1 B L^-T`.
@@ -88,6 +90,17 @@ impl Whitened {
             3 => Whitened::Three(inverse(&factor(a)?)),
             _ => Whitened::Any(cholesky::inverse(&cholesky::factor(a, n)?, n), n),
         })
+    }
+
+    /// Puts the distances to matrices that follow one another; not numbers where [`Whitened::distance`] has to decide.
+    pub(crate) fn measure(&self, points: &[f64], out: &mut [f64]) {
+        let Whitened::Three(m) = self else { return out.fill(f64::NAN) };
+        let (rows, _) = points.as_chunks::<9>();
+        let (blocks, rest) = rows.as_chunks::<LANES>();
+        let (out_blocks, out_rest) = out.as_chunks_mut::<LANES>();
+        blocks.iter().zip(out_blocks).for_each(|(points, out)| block::distances(m, points, out));
+        let singles = rest.iter().zip(out_rest);
+        singles.for_each(|(point, out)| block::distances(m, std::array::from_ref(point), std::array::from_mut(out)));
     }
 
     /// The affine-invariant distance to `b`; None when that is not positive definite.
