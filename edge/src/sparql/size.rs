@@ -23,11 +23,11 @@ pub(super) const PATH_STARS_MAX: usize = 2;
 /// Combinations of inline rows (`VALUES`) at most: they take time without looking anything up.
 pub(super) const INLINE_ROWS_MAX: usize = 1_000_000;
 
-/// How many times longer than what is stored a text may become by CONCAT, REPLACE and GROUP_CONCAT. A row of BINDs could double it each
+/// How many times longer than what is stored a text may become by `CONCAT`, `REPLACE` and `GROUP_CONCAT`. A row of BINDs could double it each
 /// time.
 pub(super) const GROWTH_MAX: u64 = 1_000;
 
-/// What a GROUP_CONCAT counts as: one may be inside of a few CONCATs, not of another.
+/// What a `GROUP_CONCAT` counts as: one may be inside of a few CONCATs, not of another.
 const GROUP_GROWTH: u64 = 100;
 
 /// What there is in a query.

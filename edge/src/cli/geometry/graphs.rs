@@ -100,6 +100,7 @@ enum Score {
 }
 
 /// What the API calls a value of an option.
+#[allow(clippy::needless_pass_by_value, reason = "values are names, a byte each")]
 fn named(value: impl ValueEnum) -> String {
     value.to_possible_value().map(|value| value.get_name().replace('-', "_")).unwrap_or_default()
 }
