@@ -14,7 +14,7 @@ use crate::body::{LengthBody, NodeName, SelectionBody};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
 
-/// Edges at most: with their names about 300 MB.
+/// Edges at most: they and their names are held in memory, and go into the component whole.
 pub(super) const EDGES_MAX: usize = 1_000_000;
 
 /// Nodes are those with an edge, in the order of their names; edges in the order of their ends.
