@@ -56,7 +56,7 @@ async fn the_graph_sees_every_write() {
     assert_eq!(neighbours(&node, "a").unwrap(), ["b", "c"]);
     publish(json!([linked("a", &["c"])])).await;
     assert_eq!(neighbours(&node, "a").unwrap(), ["c"]);
-    assert_eq!(node.call("POST", "/projects/p/delete", &json!({"keys": ["b"]})).await.0, 200);
+    assert_eq!(node.call("POST", "/projects/p/deletions", &json!({"keys": ["b"]})).await.0, 200);
     assert_eq!(neighbours(&node, "b"), None);
     let dangling = node.node.graph(&project()).with(|graph| {
         let found = graph.dangling(0, 10)?;
@@ -93,7 +93,7 @@ async fn an_erased_record_leaves_the_graph() {
     assert_eq!(neighbours(&node, "z").unwrap(), ["a"]);
     assert_eq!(node.call("POST", "/projects/p/erase", &json!({"keys": ["b"]})).await.0, 200);
     assert_eq!(neighbours(&node, "a").unwrap(), ["b"], "a still names what is gone");
-    assert_eq!(node.call("POST", "/projects/p/delete", &json!({"keys": ["a"]})).await.0, 200);
+    assert_eq!(node.call("POST", "/projects/p/deletions", &json!({"keys": ["a"]})).await.0, 200);
     assert_eq!(neighbours(&node, "b"), None);
 }
 
@@ -170,7 +170,7 @@ fn replicas_that_were_apart_have_one_graph() {
         {"key": "e", "text": "five", "layers": ["z"]},
     ]});
     post(&there, "records", &other);
-    post(&there, "delete", &json!({"keys": ["gone"]}));
+    post(&there, "deletions", &json!({"keys": ["gone"]}));
     assert_eq!(here.request("PUT", "/projects/p/layers/y", Some(&json!({"weight": 2.0}))).unwrap().0, 201);
     assert_eq!(there.request("PUT", "/projects/p/layers/z", Some(&json!({"inherits": ["x"]}))).unwrap().0, 201);
     assert_eq!(
