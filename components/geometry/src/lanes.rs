@@ -1,7 +1,8 @@
 //! Elementary functions without branches, for loops over many numbers: the compiler turns them into vector instructions, which do for each
 //! number what the scalar ones do, in the same order. So one number alone, a batch, native code and WebAssembly have the same bits.
 //!
-//! Polynomials and constants are those of FreeBSD's msun (s_atan.c, e_log.c; Sun Microsystems, 1993), that libm has, too.
+//! Polynomials and constants are those of FreeBSD's msun (`s_atan.c`, `e_log.c`; Sun Microsystems, 1993), that libm has, too.
+#![allow(clippy::excessive_precision, reason = "constants as their source prints them")]
 #![allow(clippy::inline_always, reason = "a call in the loop would keep it from being vectorised")]
 
 use std::f64::consts::{FRAC_PI_2, FRAC_PI_4};

@@ -109,7 +109,8 @@ impl Manifold {
         if let [factor] = self.factors.as_slice() {
             let mut out = vec![0.0; count];
             self.of_factor(factor, x, points, from, &mut out)?;
-            if factor.weight < 1.0 || factor.weight > 1.0 {
+            #[allow(clippy::float_cmp, reason = "1 is exact")]
+            if factor.weight != 1.0 {
                 let scale = factor.weight.sqrt();
                 out.iter_mut().for_each(|out| *out *= scale);
             }
@@ -130,6 +131,7 @@ impl Manifold {
     }
 
     /// Puts the distances of a factor.
+    #[allow(clippy::unused_self, reason = "read as a method among methods")]
     fn of_factor(
         &self,
         factor: &Factor,

@@ -1,6 +1,12 @@
 //! Distances from one point to many, block by block: first sums over coordinates, point by point, then one function without branches for
 //! the whole block. A number does not depend on its block: what is left over at the end are blocks of one.
 #![allow(clippy::inline_always, reason = "lengths and formulas have to be known where the loops are compiled")]
+#![allow(
+    clippy::neg_cmp_op_on_partial_ord,
+    clippy::needless_bitwise_bool,
+    clippy::nonminimal_bool,
+    reason = "without branches; what is not a number has to count as outside"
+)]
 
 use super::{categorical, lorentz, sphere};
 use crate::lanes;
@@ -170,7 +176,7 @@ pub(super) fn measure<M: Measure>(by: &M, x: &[f64], points: &[f64], out: &mut [
 fn narrow<M: Measure, const N: usize>(by: &M, x: &[f64], points: &[f64], out: &mut [f64]) {
     let Ok(x) = <&[f64; N]>::try_from(x) else { return };
     let known = points.chunks_exact(N).filter_map(|point| <&[f64; N]>::try_from(point).ok());
-    run(by, x, known.map(|point| point.as_slice()), out);
+    run(by, x, known.map(<[f64; N]>::as_slice), out);
 }
 
 #[inline(always)]

@@ -40,7 +40,7 @@ pub(crate) async fn components(
         let default = if body.strong { Direction::Forward } else { Direction::Both };
         with_view(graph, &body.selection, default, |graph, view| {
             let component_of = graph.components(view, body.strong)?;
-            let all = everyone(graph, component_of.len(), &body.selection)?;
+            let all = everyone(graph, &component_of, &body.selection)?;
             let mut found: BTreeMap<u32, Vec<NodeName>> = BTreeMap::new();
             for (number, name) in all {
                 if let Some(component) = component_of.get(number as usize) {
@@ -100,7 +100,8 @@ pub(crate) fn central(graph: &mut GraphInstance, body: CentralityBody, most: u32
             let nodes = nodes.map(|(node, number)| CentralNode { node, score: score(number) }).collect();
             return Ok(CentralityAnswer { nodes, next_offset: None });
         }
-        let all = everyone(graph, scores.len(), &body.selection)?;
+        let component_of = graph.components(view, false)?;
+        let all = everyone(graph, &component_of, &body.selection)?;
         let mut nodes: Vec<CentralNode> =
             all.into_iter().map(|(number, node)| CentralNode { node, score: score(number) }).collect();
         nodes.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.node.cmp(&b.node)));
@@ -119,13 +120,18 @@ fn check_options(body: &CentralityBody) -> Result<(), Problem> {
     Ok(())
 }
 
+/// The component of what is in no view.
+const ABSENT: u32 = u32::MAX;
+
 /// The nodes that measures are about, in the order of their numbers: records, there or not, and where links are nodes, links.
 fn everyone(
     graph: &mut GraphInstance,
-    count: usize,
+    component_of: &[u32],
     selection: &SelectionBody,
 ) -> Result<Vec<(u32, NodeName)>, Problem> {
-    let numbers: Vec<u32> = (0..count as u32).collect();
+    // What was deleted keeps its number, and is in no view.
+    let numbers = component_of.iter().zip(0..).filter(|(component, _)| **component != ABSENT);
+    let numbers: Vec<u32> = numbers.map(|(_, number)| number).collect();
     let all = numbers.iter().copied().zip(names(graph, &numbers)?);
     let wanted = |name: &NodeName| match name {
         // A number that names nothing any more has an empty key.

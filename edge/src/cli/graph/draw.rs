@@ -205,13 +205,17 @@ fn svg(dots: &BTreeMap<String, Dot>, lines: &[Line]) -> String {
             _ if (90.0..270.0).contains(&degrees) => (degrees - 180.0, -9.0, "end"),
             _ => (degrees, 9.0, "start"),
         };
-        writeln!(
-            out,
-            "<text transform=\"translate({:.1} {:.1}) rotate({turn:.1})\" x=\"{side}\" y=\"4\" text-anchor=\"{anchor}\" \
-             stroke=\"white\" stroke-width=\"3\" paint-order=\"stroke\">{}</text>",
-            dot.x, dot.y, escaped(&clip(name, LABEL_CHARS))
-        )
-        .ok();
+        // Twice, the first time as a white seam: not every program knows `paint-order`.
+        let label = escaped(&clip(name, LABEL_CHARS));
+        for seam in [" stroke=\"white\" stroke-width=\"3\"", ""] {
+            writeln!(
+                out,
+                "<text transform=\"translate({:.1} {:.1}) rotate({turn:.1})\" x=\"{side}\" y=\"4\" \
+                 text-anchor=\"{anchor}\"{seam}>{label}</text>",
+                dot.x, dot.y
+            )
+            .ok();
+        }
     }
     for (index, kind) in kinds.iter().enumerate() {
         let (x, y) = (-reach + 16.0, -reach + 22.0 + 18.0 * index as f64);

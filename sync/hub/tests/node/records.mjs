@@ -34,6 +34,7 @@ export function readRecord(doc, key) {
     const at = key + SEPARATOR
     if (!isLive(doc, at)) return undefined
     const record = { key, text: '', data: {}, metadata: {}, layers: [], links: [] }
+    const links = new Map()
     // In the order of the paths: where a value and an object stand at one place, the object comes later and wins.
     for (const leaf of Object.keys(doc.records).filter(leaf => leaf.startsWith(at)).sort()) {
         const [root, ...names] = leaf.slice(at.length).split('/')
@@ -41,8 +42,10 @@ export function readRecord(doc, key) {
         if (root === 'text' && names.length === 0) record.text = value
         else if (root === 'data' || root === 'metadata') place(record[root], names.map(unescape), value)
         else if (root === 'layer' && value === true) record.layers.push(unescape(names.join('/')))
-        else if (root === 'link') record.links.push(typeof value === 'string' ? JSON.parse(value) : value)
+        else if (root === 'link') placeLink(links, names, value)
     }
+    // Without its first leaf a link is gone, whatever other leaves are left.
+    record.links = [...links.values()].filter(link => link.type !== undefined)
     return record
 }
 
@@ -53,7 +56,7 @@ export function writeRecord(doc, record) {
     if (record.text) leaves.set(at + 'text', record.text)
     for (const root of ['data', 'metadata']) flatten(at + root, record[root] ?? {}, leaves)
     for (const layer of record.layers ?? []) leaves.set(`${at}layer/${escape(layer)}`, true)
-    for (const link of record.links ?? []) leaves.set(`${at}link/${linkId(link)}`, JSON.stringify(link))
+    for (const link of record.links ?? []) flattenLink(`${at}link/${linkId(link)}`, link, leaves)
     for (const leaf of Object.keys(doc.records)) {
         if (leaf.startsWith(at) && leaf !== at + '@live' && !leaves.has(leaf)) delete doc.records[leaf]
     }
@@ -114,8 +117,31 @@ function place(object, names, value) {
     object[last] = value
 }
 
+// One leaf of a link: what it says stands in its first leaf, everything else in leaves of its own.
+function placeLink(links, [id, part, ...names], value) {
+    if (!links.has(id)) links.set(id, {})
+    const link = links.get(id)
+    if (part === undefined) Object.assign(link, typeof value === 'string' ? JSON.parse(value) : value)
+    else if (part === 'weight') link.weight = value
+    else if (part === 'layer' && value === true) link.layers = [...(link.layers ?? []), unescape(names.join('/'))]
+    else if (part === 'qualifier') place((link.qualifiers ??= {}), names.map(unescape), value)
+    else if (part === 'since' || part === 'until') link.valid = { ...link.valid, [part]: value }
+}
+
+// Valid time is in milliseconds since 1970 here.
+function flattenLink(at, link, leaves) {
+    leaves.set(at, JSON.stringify({ type: link.type, members: link.members }))
+    if ((link.weight ?? 1) !== 1) leaves.set(`${at}/weight`, link.weight)
+    for (const layer of link.layers ?? []) leaves.set(`${at}/layer/${escape(layer)}`, true)
+    flatten(`${at}/qualifier`, link.qualifiers ?? {}, leaves)
+    for (const end of ['since', 'until']) if (link.valid?.[end] !== undefined) leaves.set(`${at}/${end}`, link.valid[end])
+}
+
 function linkId(link) {
-    const parts = [link.type, ...link.members.flatMap(member => [member.role, member.key])].map(part => Buffer.from(part))
+    // A member that is a link is told from one that is a record by an empty key before its id.
+    const target = member => (member.link === undefined ? [member.key] : ['', member.link])
+    const said = [link.type, ...link.members.flatMap(member => [member.role, ...target(member)])]
+    const parts = said.map(part => Buffer.from(part))
     const framed = parts.flatMap(part => {
         const length = Buffer.alloc(8)
         length.writeBigUInt64BE(BigInt(part.length))

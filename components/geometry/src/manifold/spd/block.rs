@@ -3,6 +3,12 @@
 //! 1992). A rotation that would change nothing is one by nothing, so that a matrix does not see how long its neighbours take.
 #![allow(clippy::inline_always, reason = "a call in the loop would keep it from being vectorised")]
 #![allow(clippy::indexing_slicing, reason = "lanes of arrays of one length, and matrices of side 3")]
+#![allow(
+    clippy::neg_cmp_op_on_partial_ord,
+    clippy::needless_bitwise_bool,
+    clippy::nonminimal_bool,
+    reason = "without branches; what is not a number has to count as outside"
+)]
 
 use super::TOLERANCE;
 use crate::lanes;
