@@ -269,7 +269,7 @@ async fn graphql_asks_the_same() {
     assert_eq!(found["communities"], ask(&node, "communities", json!({})).await);
     assert_eq!(found["hypergraph"], ask(&node, "hypergraph", json!({})).await);
     assert_eq!(found["anomalies"], ask(&node, "anomalies", json!({})).await);
-    let many: String = (0..11).map(|at| format!("f{at}: communities ")).collect();
+    let many = (0..11).map(|at| format!("f{at}: communities ")).collect::<Vec<_>>().concat();
     let refused = ask_it(&format!("{{ geometry {{ {many} }} }}")).await;
     assert!(refused["errors"][0]["message"].as_str().unwrap().contains("costs more"), "{refused}");
 }

@@ -108,7 +108,8 @@ async fn mistakes_and_excesses_are_refused() {
     let chain = format!("SELECT * {{ ?a ?b ?c {} }}", "OPTIONAL { ?a ?b ?c } ".repeat(2_000));
     let sum = format!("SELECT (({}1) AS ?x) {{}}", "1+".repeat(32_000));
     let stars = format!("ASK {{ ?a {}rdf:type{} ?b }}", "(".repeat(12), ")*".repeat(12));
-    let doubled: String = (0..60).map(|at| format!("BIND(CONCAT(?x{at}, ?x{at}) AS ?x{}) ", at + 1)).collect();
+    let doubled =
+        (0..60).map(|at| format!("BIND(CONCAT(?x{at}, ?x{at}) AS ?x{}) ", at + 1)).collect::<Vec<_>>().concat();
     let doubled = format!("SELECT ?x60 {{ BIND(\"ab\" AS ?x0) {doubled} }}");
     let sequence = format!("ASK {{ ?a {}rdf:type ?b }}", "rdf:type/".repeat(5_000));
     let values =

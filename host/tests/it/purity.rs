@@ -42,8 +42,21 @@ fn components_export_what_their_worlds_say() {
         ["documents", "image", "search", "language", "graph"]
             .map(|interface| format!("skerry:query/{interface}@0.1.0"))
     );
-    let interfaces =
-        ["distance", "curvature", "manifold", "property", "series", "cloud", "spectral", "multilayer", "hierarchy"];
+    let interfaces = [
+        "distance",
+        "curvature",
+        "manifold",
+        "property",
+        "series",
+        "cloud",
+        "spectral",
+        "multilayer",
+        "hierarchy",
+        "hypergraph",
+        "community",
+        "tracking",
+        "anomaly",
+    ];
     assert_eq!(exports("geometry"), interfaces.map(|interface| format!("skerry:geometry/{interface}@0.1.0")));
     assert_eq!(exports("embedding"), ["skerry:embedding/embedder@0.1.0", "skerry:embedding/weights@0.1.0"]);
 }
