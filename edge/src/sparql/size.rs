@@ -262,8 +262,9 @@ mod tests {
         assert_eq!(size("SELECT * { ?a (<x:p>*/<x:q>)+ ?b }").path_stars, 2);
         assert!(size("SELECT * { ?a ((<x:p>*)*)* ?b }").excess().is_some());
         assert!(size(&format!("SELECT * {{ {} }}", "OPTIONAL { ?a ?b ?c } ".repeat(100))).excess().is_some());
-        let doubled =
-            |n: usize| (0..n).map(|at| format!("BIND(CONCAT(?x{at}, ?x{at}) AS ?x{}) ", at + 1)).collect::<String>();
+        let doubled = |n: usize| {
+            (0..n).map(|at| format!("BIND(CONCAT(?x{at}, ?x{at}) AS ?x{}) ", at + 1)).collect::<Vec<_>>().concat()
+        };
         assert_eq!(size(&format!("SELECT * {{ ?a ?b ?x0 {} }}", doubled(5))).growth, 32);
         assert!(size(&format!("SELECT * {{ ?a ?b ?x0 {} }}", doubled(90))).excess().is_some());
         assert_eq!(size(&format!("SELECT * {{ ?a ?b ?c FILTER(?a IN ({}1)) }}", "1, ".repeat(900))).excess(), None);
