@@ -18,7 +18,14 @@ fn components_import_nothing() {
                 for import in section.into_imports() {
                     let import = import.unwrap();
                     let is_own_handles = import.module.starts_with("[export]") && import.name.starts_with("[resource-");
-                    assert!(is_own_handles, "a core module of {name} imports {} {}", import.module, import.name);
+                    // The encoder's own modules hand a resource's destructor from one to the other under these names.
+                    let is_between_modules = matches!(import.module, "" | "actual");
+                    assert!(
+                        is_own_handles || is_between_modules,
+                        "a core module of {name} imports {} {}",
+                        import.module,
+                        import.name
+                    );
                 }
             }
         }
