@@ -332,8 +332,10 @@ impl ProjectIndex {
             Some(state) => (state.position.sequence, state.pending.len()),
             None => return Ok(None),
         };
+        // Looked at before the segments: who hears that nothing is being sealed sees what the last sealing came to.
+        let sealing = self.sealed.is_busy();
         let (bytes, segments) = self.with_reader(Reader::sizes)?;
-        Ok(Some(Progress { sequence, vectors_pending, bytes, segments, sealing: self.sealed.is_busy() }))
+        Ok(Some(Progress { sequence, vectors_pending, bytes, segments, sealing }))
     }
 
     /// Runs `work` with a reader that is free, or the next one to become free. A reader whose component failed is dropped with
