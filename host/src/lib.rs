@@ -7,6 +7,8 @@
 //! - [`Engine`] compiles and runs, [`Components`] finds the built artefacts and keeps their native code.
 //! - [`Embedder`] is a pool of instances of the embedding component, [`Segment`] one living instance of the query
 //!   component, [`GraphInstance`] one that holds a project's graph, [`Geometry`] a few warm ones.
+//! - [`snapshot`] puts a baked segment into a file that can be handed on, and reads it; [`artefact`] compiles for other machines,
+//!   and loads what a trusted key signed.
 //! - [`bake`] turns an instance with data in it into a component of its own; [`inspect`] says what a component asks for.
 //!
 //! ```no_run
@@ -20,6 +22,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod artefact;
 pub mod bake;
 mod bindings;
 mod cache;
@@ -34,8 +37,10 @@ mod geometry;
 mod graph;
 mod graph_instance;
 pub mod inspect;
+pub mod keys;
 mod mmap;
 mod segment;
+pub mod snapshot;
 mod ticker;
 pub mod types;
 
