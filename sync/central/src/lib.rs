@@ -22,6 +22,7 @@ mod chunks;
 mod health;
 mod location;
 mod projects;
+mod replica;
 mod store;
 pub mod token;
 
@@ -30,4 +31,5 @@ pub use health::{Failing, Health};
 #[cfg(feature = "s3")]
 pub use location::use_ring;
 pub use location::{LocationError, LocationOptions};
+pub use replica::{FillError, Filled, fill, has_newer, push};
 pub use store::{CentralStore, PROBE_EVERY, UseError};
