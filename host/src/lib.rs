@@ -7,6 +7,7 @@
 //! - [`Engine`] compiles and runs, [`Components`] finds the built artefacts and keeps their native code.
 //! - [`Embedder`] is a pool of instances of the embedding component, [`Segment`] one living instance of the query
 //!   component, [`GraphInstance`] one that holds a project's graph, [`Geometry`] a few warm ones.
+//! - [`plugin`] runs what others wrote, each call in an instance of its own.
 //! - [`bake`] turns an instance with data in it into a component of its own; [`inspect`] says what a component asks for.
 //!
 //! ```no_run
@@ -37,6 +38,7 @@ mod graph;
 mod graph_instance;
 pub mod inspect;
 mod mmap;
+pub mod plugin;
 mod segment;
 mod ticker;
 pub mod types;
