@@ -14,6 +14,7 @@ pub mod body;
 mod chart;
 pub mod cli;
 pub mod clock;
+mod convert;
 mod erasure;
 pub mod extract;
 pub mod filter;
