@@ -9,7 +9,6 @@ pub(crate) mod geometry;
 pub(crate) mod graph;
 #[cfg(feature = "graphql")]
 mod graphql;
-mod highlight;
 #[cfg(feature = "network")]
 mod hub;
 mod layers;
@@ -40,11 +39,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{self, ApiKeys};
+use crate::body::{ExpandBody, HitBody, RecordBody, ViaBody, WithinBody};
 use crate::node::Node;
-use crate::problem::{self, Kind, Problem};
+use crate::problem::{self, Problem};
 
 /// Bytes of a request body at most.
-pub const BODY_BYTES_MAX: usize = 64 << 20;
+pub const BODY_BYTES_MAX: usize = skerry_gateway::BODY_BYTES_MAX;
 
 /// Records or keys in one request at most.
 pub const BATCH_MAX: usize = 10_000;
@@ -65,6 +65,8 @@ pub struct ApiConfig {
         description = "A local-first store of semantic context: publish records, find them by meaning, keywords and \
                        filters, and reconcile replicas. Every error is an RFC 9457 problem (`application/problem+json`)."
     ),
+    // What the gateway's types name without knowing it.
+    components(schemas(WithinBody, ExpandBody, ViaBody, HitBody, RecordBody)),
     tags(
         (name = "projects", description = "Namespaces of records"),
         (name = "records", description = "Publish, get, list and delete"),
@@ -86,10 +88,8 @@ pub fn router(node: Arc<Node>, config: &ApiConfig) -> Router {
         .merge(open)
         .merge(protected)
         .route("/api/v1/openapi.json", get(move || async move { axum::Json(description) }))
-        .fallback(|| async { Problem::new(Kind::UnknownPath, "See /api/v1/openapi.json for what there is.") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(Kind::MethodNotAllowed, "See /api/v1/openapi.json for the methods of this path.")
-        })
+        .fallback(|| async { Problem::from(skerry_gateway::Problem::unknown_path()) })
+        .method_not_allowed_fallback(|| async { Problem::from(skerry_gateway::Problem::method_not_allowed()) })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(name_problems))
         .layer(CatchPanicLayer::custom(panicked))

@@ -15,6 +15,7 @@ mod chart;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+mod convert;
 mod erasure;
 pub mod extract;
 pub mod filter;
