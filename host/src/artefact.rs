@@ -13,11 +13,12 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+#[cfg(feature = "compile")]
 use crate::bake::BakeError;
 use crate::cache::file_sha256;
 use crate::components::Component;
-use crate::engine::{self, Engine};
-use crate::keys::{PublicKey, SigningKey, TrustedKeys};
+use crate::engine::Engine;
+use crate::keys::{PublicKey, TrustedKeys};
 use crate::mmap;
 
 /// Version of the description.
@@ -38,6 +39,7 @@ pub enum Profile {
     Aarch64,
 }
 
+#[cfg(feature = "compile")]
 /// Features of a processor that `x86-64-v3` promises, as cranelift names them.
 const V3: [&str; 11] = [
     "has_sse3",
@@ -73,6 +75,7 @@ impl Profile {
         }
     }
 
+    #[cfg(feature = "compile")]
     fn features(self) -> &'static [&'static str] {
         match self {
             Profile::X86_64V3 => &V3,
@@ -211,8 +214,9 @@ pub enum ArtefactError {
 ///
 /// # Errors
 /// [`BakeError::Failed`] when the bytes are no component.
+#[cfg(feature = "compile")]
 pub fn compile_for(profile: Profile, wasm: &[u8]) -> Result<Vec<u8>, BakeError> {
-    let engine = wasmtime::Engine::new(&engine::for_target(profile.target(), profile.features())?)?;
+    let engine = wasmtime::Engine::new(&crate::engine::for_target(profile.target(), profile.features())?)?;
     Ok(engine.precompile_component(wasm)?)
 }
 
@@ -220,10 +224,11 @@ pub fn compile_for(profile: Profile, wasm: &[u8]) -> Result<Vec<u8>, BakeError> 
 ///
 /// # Errors
 /// As [`compile_for`].
+#[cfg(feature = "compile")]
 pub fn compile_and_sign(
     profile: Profile,
     wasm: &[u8],
-    key: &SigningKey,
+    key: &crate::keys::SigningKey,
 ) -> Result<(Vec<u8>, SignedDescription), BakeError> {
     let code = compile_for(profile, wasm)?;
     let description = Description {
