@@ -15,7 +15,7 @@ use crate::{Image, Segment, excerpt, fuse, syntax, types as core};
 
 wit_bindgen::generate!({ path: "../../wit/query", world: "query" });
 
-use exports::skerry::query::{documents, image, language, search};
+use exports::skerry::query::{documents, image, language, search, snapshot};
 
 thread_local! {
     static SEGMENT: RefCell<Segment> = RefCell::new(Segment::default());
@@ -65,6 +65,12 @@ impl documents::Guest for Component {
             sealed,
             graph,
         }
+    }
+}
+
+impl snapshot::Guest for Component {
+    fn describe() -> Vec<u8> {
+        Vec::new()
     }
 }
 
