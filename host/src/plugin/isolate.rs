@@ -62,7 +62,9 @@ impl Isolate {
             // The types of exports are compared when an instance is made. A trap of a start function says the same here; both
             // are told in the engine's words.
             Err(CallError::Instantiate(reason)) => {
-                return Err(PluginError::Interface { kind, reason: words(&reason) });
+                let interface = kind.interface();
+                let reason = format!("no instance with the functions of `{interface}` can be made: {}", words(&reason));
+                return Err(PluginError::Interface { kind, reason });
             }
             Err(error) => return Err(PluginError::Start(error)),
         }
