@@ -319,10 +319,4 @@ pub struct Deleted {
 }
 
 /// A page of records in the order of their keys.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RecordPage {
-    /// The records.
-    pub records: Vec<RecordBody>,
-    /// Pass it as `after` for the next page; null on the last one.
-    pub next: Option<String>,
-}
+pub type RecordPage = skerry_gateway::body::RecordPage<RecordBody>;

@@ -10,6 +10,7 @@ use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, 
 
 use crate::clock;
 use crate::graph::ProjectGraph;
+#[cfg(feature = "network")]
 use crate::hub::{Hub, HubConfig};
 use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
@@ -18,6 +19,7 @@ use crate::models::{ModelError, Models, ModelsError, Workshop};
 use crate::moves::Moves;
 use crate::problem::Problem;
 use crate::reembed::{self, Reembedding};
+#[cfg(feature = "sparql")]
 use crate::sparql;
 
 /// Where a node keeps its data and finds its components.
@@ -89,7 +91,9 @@ pub struct Node {
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
     /// Projects that were asked by SPARQL.
+    #[cfg(feature = "sparql")]
     triples: sparql::Views,
+    #[cfg(feature = "network")]
     hub: OnceLock<Arc<Hub>>,
     components_dir: PathBuf,
     geometry: OnceLock<Geometry>,
@@ -147,7 +151,9 @@ impl Node {
             graphs: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
+            #[cfg(feature = "sparql")]
             triples: sparql::Views::default(),
+            #[cfg(feature = "network")]
             hub: OnceLock::new(),
             components_dir,
             geometry: OnceLock::new(),
@@ -203,6 +209,7 @@ impl Node {
     }
 
     /// The projects as RDF.
+    #[cfg(feature = "sparql")]
     pub fn triples(&self) -> &sparql::Views {
         &self.triples
     }
@@ -211,12 +218,14 @@ impl Node {
     ///
     /// # Errors
     /// [`ReadError`].
+    #[cfg(feature = "network")]
     pub fn join(&self, config: HubConfig) -> Result<Arc<Hub>, ReadError> {
         let hub = Hub::new(self, config)?;
         Ok(Arc::clone(self.hub.get_or_init(|| hub)))
     }
 
     /// The hub that the node is to be connected to.
+    #[cfg(feature = "network")]
     pub fn hub(&self) -> Option<&Arc<Hub>> {
         self.hub.get()
     }
@@ -371,6 +380,7 @@ impl Node {
     }
 
     /// Seals what has grown, now and in this thread: for a process that is about to end.
+    #[cfg(feature = "compile")]
     pub fn seal(&self) {
         let indexes: Vec<Arc<ProjectIndex>> = self.indexes().values().map(Arc::clone).collect();
         for index in indexes.iter().filter(|index| index.wants_sealing(&self.sources)) {
@@ -436,8 +446,16 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
             return Followed::Done;
         }
     }
+    #[cfg(feature = "compile")]
+    seal_later(sources, project, index);
+    Followed::Done
+}
+
+/// Seals what has grown, in a thread of its own.
+#[cfg(feature = "compile")]
+fn seal_later(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectIndex>) {
     if !index.wants_sealing(sources) {
-        return Followed::Done;
+        return;
     }
     let (sources, project, index) = (Arc::clone(sources), project.clone(), Arc::clone(index));
     let sealing = std::thread::Builder::new().name("sealing".to_owned()).spawn(move || {
@@ -456,7 +474,6 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
     if let Err(error) = sealing {
         tracing::error!(%error, "no thread to seal a segment in; tried again with the next write");
     }
-    Followed::Done
 }
 
 /// The folder that was named, or the one next to the program.

@@ -21,6 +21,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "compile")]
 pub mod bake;
 mod bindings;
 mod cache;
@@ -32,6 +33,7 @@ pub mod dot;
 mod embedder;
 mod engine;
 mod geometry;
+#[cfg(feature = "compile")]
 mod graph;
 mod graph_instance;
 pub mod inspect;

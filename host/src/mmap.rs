@@ -14,6 +14,7 @@ pub(crate) fn load_file(engine: &wasmtime::Engine, path: &Path) -> wasmtime::Res
     unsafe { Component::deserialize_file(engine, path) }
 }
 
+#[cfg(feature = "compile")]
 /// Loads a compiled component from memory.
 ///
 /// `compiled` must come from `precompile_component` of this process.

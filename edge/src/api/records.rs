@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use skerry_gateway::Page;
 use skerry_sync::RecordKey;
 
 use super::{BATCH_MAX, blocking, project_name};
@@ -12,9 +12,6 @@ use crate::body::{self, Deleted, DeletionsBody, PublishBody, Published, RecordBo
 use crate::extract::{JsonBody, PathParameters, QueryParameters};
 use crate::node::Node;
 use crate::problem::{Kind, Problem};
-
-/// Records on one page at most.
-const PAGE_MAX: usize = 1_000;
 
 /// Publishes records: each is created, or replaces the one with its key. All or none; on disk when answered, and found
 /// by the next query.
@@ -53,14 +50,6 @@ fn check_batch(count: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Where a page starts and how long it is.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
 /// Records in the order of their keys.
 #[utoipa::path(get, path = "/projects/{project}/records", tag = "records", params(("project" = String, Path),
     ("after" = Option<String>, Query, description = "The page starts behind this key"),
@@ -71,10 +60,7 @@ pub(super) async fn list(
     PathParameters(project): PathParameters<String>,
     QueryParameters(page): QueryParameters<Page>,
 ) -> Result<Json<RecordPage>, Problem> {
-    let limit = page.limit.unwrap_or(100);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::new(Kind::InvalidParameter, format!("`limit` is {limit}; it goes from 1 to {PAGE_MAX}.")));
-    }
+    let limit = page.limit()?;
     blocking(move || {
         let after = page.after.as_deref().map(RecordKey::parse).transpose()?;
         let records = node.replica().scan(&project_name(&project)?, after.as_ref(), limit)?;
@@ -159,5 +145,5 @@ fn remove(node: &Node, project: &str, keys: &[String]) -> Result<Deleted, Proble
 }
 
 fn unknown_record(key: &str) -> Problem {
-    Problem::new(Kind::UnknownRecord, format!("There is no record `{key}` in this project."))
+    skerry_gateway::Problem::unknown_record(key).into()
 }

@@ -1,14 +1,13 @@
 //! Which part of a hit's text is shown, and the words in it.
 
-use skerry_host::types::Excerpt;
-
 use crate::body::{Fragment, Highlight, SpanBody};
+use crate::types::Excerpt;
 
 /// Where something was found.
-pub(super) struct Shown<'a> {
-    pub(super) text: &'a str,
+pub(crate) struct Shown<'a> {
+    pub(crate) text: &'a str,
     /// The part of it that matched.
-    pub(super) chunk: Option<SpanBody>,
+    pub(crate) chunk: Option<SpanBody>,
 }
 
 /// A part of a text that is not all of it.
@@ -32,10 +31,10 @@ impl<'a> Shown<'a> {
 ///
 /// Where a part of a longer text matched, that is shown when it has words of the query, or when the whole text has none;
 /// otherwise the best of the whole text. Without words there is a highlight only where a part matched: its beginning.
-pub(super) fn highlights<E>(
+pub(crate) fn highlights<E>(
     found: &[Shown<'_>],
     has_words: bool,
-    excerpts: impl Fn(&[&str]) -> Result<Vec<Excerpt>, E>,
+    mut excerpts: impl FnMut(&[&str]) -> Result<Vec<Excerpt>, E>,
 ) -> Result<Vec<Option<Highlight>>, E> {
     let mut highlights: Vec<Option<Highlight>> = found.iter().map(|_| None).collect();
     let mut without_part: Vec<usize> = (0..found.len()).collect();
@@ -90,9 +89,8 @@ fn in_pieces(excerpt: &Excerpt) -> Highlight {
 mod tests {
     use std::convert::Infallible;
 
-    use skerry_host::types::Mark;
-
     use super::*;
+    use crate::types::Mark;
 
     /// The word and all behind it; the beginning when it is not there.
     fn excerpt(text: &str, word: &str) -> Excerpt {
