@@ -35,7 +35,15 @@ async fn main() -> anyhow::Result<()> {
     anyhow::ensure!(!api_keys.is_open(), "set SKERRY_API_KEY: without a key anyone could read and change everything");
     let components_dir = std::env::var_os("SKERRY_COMPONENTS").map(PathBuf::from);
     let models_file = std::env::var_os("SKERRY_MODELS").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let config = NodeConfig { data_dir, components_dir, embedder_instances: 1, seal_after: SEAL_AFTER, models_file };
+    let plugins_file = std::env::var_os("SKERRY_PLUGINS").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let config = NodeConfig {
+        data_dir,
+        components_dir,
+        embedder_instances: 1,
+        seal_after: SEAL_AFTER,
+        models_file,
+        plugins_file,
+    };
     let node = Node::open(&config).context("open the replica")?;
     // An answer that goes on is none for Lambda.
     node.moves().end_subscriptions();
