@@ -10,6 +10,7 @@ mod node;
 mod paths;
 mod quality;
 mod run;
+mod sdk;
 mod sim;
 mod tests;
 mod up;
@@ -56,6 +57,8 @@ enum Command {
     Wordnet,
     /// Fetches the model and the sample data by pinned hash into target/skerry.
     Fetch,
+    /// Builds the npm package and the demo page into target/skerry/npm (docs/browser.md).
+    Npm,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -69,5 +72,6 @@ fn main() -> anyhow::Result<()> {
         Command::Wordnet => wordnet::vectors(&wordnet::glosses()?).map(drop),
         Command::Components => components::build(),
         Command::Fetch => fetch::fetch(),
+        Command::Npm => components::build().and_then(|()| sdk::npm()).map(|dir| println!("{}", dir.display())),
     }
 }
