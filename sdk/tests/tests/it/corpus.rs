@@ -8,7 +8,7 @@ use skerry_host::types::{Document, Field, Scalar};
 const PAGES: [&str; 5] = ["hub.md", "sync.md", "search.md", "models.md", "graph.md"];
 
 /// Paragraphs of one page at most.
-const PARAGRAPHS_MAX: usize = 30;
+const PARAGRAPHS_MAX: usize = 8;
 
 /// As the node's API writes records.
 pub(crate) fn records() -> Vec<Value> {
@@ -43,9 +43,9 @@ fn document(record: &Value) -> Document {
     let number = |value: &Value| Scalar::Number(value.as_f64().unwrap());
     let field = |path: &str, value: Scalar| Field { path: path.to_owned(), value };
     let mut fields = vec![
-        field("data.page", text(&data["page"])),
-        field("data.number", number(&data["number"])),
         field("data.deep.even", Scalar::Boolean(data["deep"]["even"].as_bool().unwrap())),
+        field("data.number", number(&data["number"])),
+        field("data.page", text(&data["page"])),
         field("data.words", Scalar::Text("a".to_owned())),
         field("data.words", Scalar::Text("b".to_owned())),
         field("data.words", number(&data["number"])),

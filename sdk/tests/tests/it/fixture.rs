@@ -97,9 +97,9 @@ fn queries() -> Vec<(Value, Option<&'static str>, Request)> {
     };
     let text = |value: &str| Scalar::Text(value.to_owned());
     vec![
-        (json!({ "text": LOST, "k": 5 }), Some(LOST), Request { k: 6, ..plain(LOST) }),
-        (json!({ "text": LOST, "mode": "keyword", "k": 7 }), None, Request { k: 8, ..plain(LOST) }),
-        (json!({ "text": LOST, "mode": "vector", "k": 3 }), Some(LOST), Request { text: None, k: 4, ..Request::default() }),
+        (json!({ "text": LOST, "k": 8 }), Some(LOST), Request { k: 9, ..plain(LOST) }),
+        (json!({ "text": LOST, "mode": "keyword", "k": 8 }), None, Request { k: 9, ..plain(LOST) }),
+        (json!({ "text": LOST, "mode": "vector", "k": 8 }), Some(LOST), Request { text: None, k: 9, ..Request::default() }),
         (
             json!({ "text": LOST, "k": 4, "filter": { "all": [
                 { "field": "data.page", "value": "hub.md" },

@@ -7,3 +7,4 @@ mod corpus;
 mod file;
 mod fixture;
 mod npm;
+mod python;
