@@ -23,6 +23,7 @@ mod health;
 mod location;
 mod projects;
 mod replica;
+mod snapshots;
 mod store;
 pub mod token;
 
@@ -32,4 +33,5 @@ pub use health::{Failing, Health};
 pub use location::use_ring;
 pub use location::{LocationError, LocationOptions};
 pub use replica::{FillError, Filled, fill, has_newer, push};
+pub use snapshots::{PUBLISHED_FORMAT, Published, PublishedCode};
 pub use store::{CentralStore, PROBE_EVERY, UseError};
