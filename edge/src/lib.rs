@@ -10,6 +10,7 @@
 mod alike;
 pub mod api;
 pub mod auth;
+pub mod baked;
 pub mod body;
 mod chart;
 #[cfg(feature = "cli")]
