@@ -19,6 +19,7 @@ use skerry_edge::api::{self, ApiConfig};
 use skerry_edge::auth::ApiKeys;
 use skerry_edge::node::{Node, NodeConfig, SEAL_AFTER};
 use skerry_edge::problem::Problem;
+use skerry_host::keys::TrustedKeys;
 use skerry_host::types::{Embedding, ModelInfo};
 use tokio::sync::OnceCell;
 use tower::ServiceExt;
@@ -154,6 +155,10 @@ impl Function {
 
     async fn open_replica(&self) -> Result<Following, Problem> {
         let settings = self.settings.clone();
+        let trusted = match &settings.trusted_keys {
+            Some(path) => TrustedKeys::read(path).map_err(|error| Problem::internal(&error))?,
+            None => TrustedKeys::default(),
+        };
         let opened = tokio::task::spawn_blocking(move || {
             let config = NodeConfig {
                 data_dir: settings.data_dir,
@@ -163,7 +168,7 @@ impl Function {
                 models_file: settings.models_file,
                 plugins_file: None,
             };
-            Node::open(&config)
+            Node::open_trusting(&config, trusted)
         });
         let node =
             opened.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
