@@ -165,8 +165,7 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(geometry::anomalies::anomalies))
         .routes(routes!(sync::exchange));
     #[cfg(feature = "graphql")]
-    let protected =
-        protected.routes(routes!(graphql::ask, graphql::subscribe)).routes(routes!(graphql::schema));
+    let protected = protected.routes(routes!(graphql::ask, graphql::subscribe)).routes(routes!(graphql::schema));
     #[cfg(feature = "sparql")]
     let protected = protected.routes(routes!(sparql::get, sparql::post));
     #[cfg(feature = "plots")]

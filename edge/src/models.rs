@@ -3,6 +3,11 @@
 //! A model is opened when somebody first needs it, so that models which nobody uses cost nothing at the start. What cannot be
 //! opened says why, and is tried again by whoever asks next.
 
+#![cfg_attr(
+    not(all(feature = "compile", feature = "network")),
+    allow(dead_code, reason = "without a compiler and a network only models that come with the program can be opened")
+)]
+
 mod answer;
 mod approximate;
 mod component;

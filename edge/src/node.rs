@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -112,6 +113,8 @@ pub struct Node {
     me: Weak<Node>,
     opened: Instant,
     instance: String,
+    /// The index follows when somebody asks, not with each write.
+    waits: AtomicBool,
 }
 
 impl Node {
@@ -159,6 +162,7 @@ impl Node {
         Ok(Arc::new_cyclic(|me| Node {
             sources,
             instance,
+            waits: AtomicBool::new(false),
             data_dir: config.data_dir.clone(),
             indexes: Mutex::default(),
             graphs: Mutex::default(),
@@ -252,6 +256,12 @@ impl Node {
     /// Names this run of the node: what answers at its address is it only if it says the same.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// From now on the index follows when somebody asks, and embeds with [`Node::catch_up`], instead of with each write: for a
+    /// process that may have nothing to do but to write.
+    pub fn follow_when_asked(&self) {
+        self.waits.store(true, Ordering::Release);
     }
 
     /// How long the node has been open.
@@ -366,6 +376,9 @@ impl Node {
         // Another replica erased something, or an earlier attempt was interrupted.
         if let Err(error) = self.purge(project) {
             tracing::error!(%project, %error, "what is gone could not be removed for good; tried again with the next write");
+        }
+        if self.waits.load(Ordering::Acquire) {
+            return;
         }
         let index = match self.index(project) {
             Ok(index) => index,

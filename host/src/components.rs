@@ -248,6 +248,10 @@ impl Component {
         Entry::new(cache_dir, name, sha256, engine).delete();
     }
 
+    pub(crate) fn of(wasm: wasmtime::component::Component) -> Component {
+        Component { wasm }
+    }
+
     pub(crate) fn wasm(&self) -> &wasmtime::component::Component {
         &self.wasm
     }

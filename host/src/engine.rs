@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+#[cfg(feature = "compile")]
+use crate::mmap;
 use crate::ticker::Ticker;
 
 /// How an engine is set up.
@@ -124,6 +126,17 @@ fn pooled<'a>(config: &'a mut Config, limits: &EngineConfig) -> &'a Config {
         // Segments may fill all that a 32-bit memory can address; what bounds them in practice is `Limits`.
         .max_memory_size(1 << 32);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
+}
+
+/// The configuration that compiles for another machine: no features of this one's processor, only those named.
+#[cfg(feature = "compile")]
+pub(crate) fn for_target(target: &str, features: &[&str]) -> wasmtime::Result<Config> {
+    let mut config = base();
+    config.target(target)?;
+    for feature in features {
+        mmap::enable_feature(&mut config, feature);
+    }
+    Ok(config)
 }
 
 #[cfg(feature = "compile")]

@@ -71,18 +71,24 @@ impl Event {
         let marks: Marks<'_> = serde_json::from_str(json).map_err(|_| EventError::Unknown)?;
         if marks.skerry.is_some() {
             let kind = "a direct call";
-            return serde_json::from_str(json).map(Event::Invoke).map_err(|source| EventError::Malformed { kind, source });
+            return serde_json::from_str(json)
+                .map(Event::Invoke)
+                .map_err(|source| EventError::Malformed { kind, source });
         }
         if let Some(records) = &marks.records {
             if records.iter().any(|record| record.source != "aws:sqs") {
                 return Err(EventError::Unknown);
             }
             let kind = "a batch of SQS messages";
-            return serde_json::from_str(json).map(Event::Queue).map_err(|source| EventError::Malformed { kind, source });
+            return serde_json::from_str(json)
+                .map(Event::Queue)
+                .map_err(|source| EventError::Malformed { kind, source });
         }
         if marks.request_context.is_some() || marks.http_method.is_some() {
             let kind = "an HTTP request";
-            return serde_json::from_str(json).map(Event::Http).map_err(|source| EventError::Malformed { kind, source });
+            return serde_json::from_str(json)
+                .map(Event::Http)
+                .map_err(|source| EventError::Malformed { kind, source });
         }
         if marks.detail_type.is_some() { Ok(Event::Ping) } else { Err(EventError::Unknown) }
     }

@@ -68,9 +68,12 @@ impl Invocation {
             }
             Invocation::Geometry { project, operation, body } => {
                 let project = name(&project)?;
-                let is_word = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+                let is_word =
+                    |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
                 if !operation.split('/').all(is_word) {
-                    let detail = format!("`{operation}` is no operation of /geometry, such as `curvature` or `property/distances`.");
+                    let detail = format!(
+                        "`{operation}` is no operation of /geometry, such as `curvature` or `property/distances`."
+                    );
                     return Err(Problem::new(Kind::InvalidParameter, detail).to_json(None));
                 }
                 function.ask(&format!("/api/v1/projects/{project}/geometry/{operation}"), body).await

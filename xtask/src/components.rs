@@ -1,6 +1,8 @@
 //! Builds the components: cargo for `wasm32-unknown-unknown`, encoding to a component, packing and baking of weights,
 //! native code for this machine.
 
+mod gateway;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -120,25 +122,12 @@ pub(crate) fn build() -> anyhow::Result<()> {
     }
     write_manifest(&manifest)?;
     drop_old_code()?;
-    build_gateway()?;
+    gateway::build()?;
     compile_natively()
 }
 
 fn write_manifest(manifest: &BTreeMap<&str, ManifestEntry>) -> anyhow::Result<()> {
     write_whole(&paths::components().join("manifest.json"), &serde_json::to_vec_pretty(manifest)?)
-}
-
-/// The gateway, for hosts of `wasi:http`. It is composed there, and not run by our own host.
-fn build_gateway() -> anyhow::Result<()> {
-    const WASI: &str = "wasm32-wasip2";
-    add_target(WASI)?;
-    let target_dir = paths::target().join("guests").join("wasip2");
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--lib", "--profile", "guest", "--target", WASI, "--package", "skerry-gateway"]);
-    run(build.arg("--target-dir").arg(&target_dir)).context("build the gateway")?;
-    let component =
-        fs::read(target_dir.join(WASI).join("guest").join("skerry_gateway.wasm")).context("read the gateway")?;
-    write_whole(&paths::components().join("gateway.wasm"), &component)
 }
 
 /// Adds a compilation target when it is missing.

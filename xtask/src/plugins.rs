@@ -40,7 +40,8 @@ fn build_recency(dir: &Path) -> anyhow::Result<()> {
     for name in RECENCY_SOURCES {
         digest.update(fs::read(from.join(name)).with_context(|| format!("read {name} of {RECENCY}"))?);
     }
-    let mut contracts: Vec<PathBuf> = fs::read_dir(&wit)?.map(|file| Ok(file?.path())).collect::<anyhow::Result<_>>()?;
+    let mut contracts: Vec<PathBuf> =
+        fs::read_dir(&wit)?.map(|file| Ok(file?.path())).collect::<anyhow::Result<_>>()?;
     contracts.sort();
     for contract in contracts {
         digest.update(fs::read(contract)?);

@@ -36,6 +36,8 @@ pub mod body;
 mod conversions;
 mod description;
 pub mod filter;
+#[cfg(all(target_arch = "wasm32", any(feature = "wasip2", feature = "wasip3")))]
+mod guest;
 mod highlight;
 pub mod json;
 pub mod names;

@@ -7,7 +7,10 @@
 //! They are derived data: native code under `index/`, and a manifest that says which belong together. The manifest names the
 //! version of the project that it was made at. A store that was restored from a backup does not know that version, or
 //! knows it at another position, and the segments are not used.
-#![cfg_attr(not(feature = "compile"), allow(dead_code, unused_imports, reason = "nothing is sealed without a compiler"))]
+#![cfg_attr(
+    not(feature = "compile"),
+    allow(dead_code, unused_imports, reason = "nothing is sealed without a compiler")
+)]
 
 use std::fs;
 use std::io::Write;
@@ -16,10 +19,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
-use skerry_host::types::Document;
 use skerry_host::Component;
 #[cfg(feature = "compile")]
 use skerry_host::bake;
+use skerry_host::types::Document;
 use skerry_sync::{ProjectName, RecordKey};
 
 use super::derive::Derivation;

@@ -30,12 +30,7 @@ impl Reranker {
     ///
     /// # Errors
     /// See [`PluginError`].
-    pub fn open(
-        engine: &Engine,
-        cache_dir: &Path,
-        wasm: &[u8],
-        limits: PluginLimits,
-    ) -> Result<Reranker, PluginError> {
+    pub fn open(engine: &Engine, cache_dir: &Path, wasm: &[u8], limits: PluginLimits) -> Result<Reranker, PluginError> {
         let instance = prepare(engine, cache_dir, KIND, wasm)?;
         let pre = RerankerPre::new(instance).map_err(|error| different(KIND, &error))?;
         let isolate = Isolate::new(engine, KIND, limits, |store| pre.instantiate(store))?;

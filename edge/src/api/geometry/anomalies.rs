@@ -243,6 +243,7 @@ fn picture_of(node: &Node, project: &ProjectName, body: &AnomaliesBody, cancel: 
     })
 }
 
+#[cfg(feature = "plots")]
 fn words(score: AnomalyScore) -> &'static str {
     match score {
         AnomalyScore::LinLuYau => "negative Lin-Lu-Yau curvature",

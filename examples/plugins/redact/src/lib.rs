@@ -25,7 +25,8 @@ pub fn redact(text: &str) -> (String, usize) {
     for (at, _) in text.match_indices('@') {
         let local = text.get(written..at).unwrap_or_default();
         let domain = text.get(at + 1..).unwrap_or_default();
-        let start = at - local.chars().rev().take_while(|&character| is_local(character)).map(char::len_utf8).sum::<usize>();
+        let start =
+            at - local.chars().rev().take_while(|&character| is_local(character)).map(char::len_utf8).sum::<usize>();
         let end = at + 1 + domain_length(domain);
         if start < at && end > at + 1 {
             clean.push_str(text.get(written..start).unwrap_or_default());

@@ -15,8 +15,7 @@ use crate::artefacts::{ENGINE, wasm};
 /// A component of a world of `wit/plugin` around a module in WebAssembly's text format.
 fn component(world: &str, module: &str) -> Vec<u8> {
     let mut resolve = Resolve::default();
-    let (package, _) =
-        resolve.push_dir(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/plugin"))).unwrap();
+    let (package, _) = resolve.push_dir(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit/plugin"))).unwrap();
     let world = resolve.select_world(&[package], Some(world)).unwrap();
     let mut module = wat::parse_str(module).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
