@@ -7,12 +7,15 @@ mod duplicates;
 mod erasure;
 pub(crate) mod geometry;
 pub(crate) mod graph;
+#[cfg(feature = "graphql")]
 mod graphql;
+#[cfg(feature = "network")]
 mod hub;
 mod layers;
 mod models;
 pub(crate) mod query;
 mod records;
+#[cfg(feature = "sparql")]
 mod sparql;
 mod sync;
 mod versions;
@@ -135,9 +138,6 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(graph::roots))
         .routes(routes!(graph::cycles))
         .routes(routes!(graph::report))
-        .routes(routes!(graphql::ask, graphql::subscribe))
-        .routes(routes!(graphql::schema))
-        .routes(routes!(sparql::get, sparql::post))
         .routes(routes!(layers::list, layers::declare))
         .routes(routes!(layers::query))
         .routes(routes!(layers::overlaps))
@@ -161,9 +161,15 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(geometry::curvature::communities))
         .routes(routes!(geometry::hypergraph::hypergraph))
         .routes(routes!(geometry::anomalies::anomalies))
-        .routes(routes!(geometry::anomalies::plot))
-        .routes(routes!(sync::exchange))
-        .routes(routes!(sync::sync));
+        .routes(routes!(sync::exchange));
+    #[cfg(feature = "graphql")]
+    let protected = protected.routes(routes!(graphql::ask, graphql::subscribe)).routes(routes!(graphql::schema));
+    #[cfg(feature = "sparql")]
+    let protected = protected.routes(routes!(sparql::get, sparql::post));
+    #[cfg(feature = "plots")]
+    let protected = protected.routes(routes!(geometry::anomalies::plot));
+    #[cfg(feature = "network")]
+    let protected = protected.routes(routes!(sync::sync));
     let (open, open_description) =
         OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", open).split_for_parts();
     let (protected, description) =

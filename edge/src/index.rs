@@ -24,7 +24,9 @@ use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, VersionInf
 use crate::models::{ModelError, Models};
 use derive::Derivation;
 use reader::{Position, Reader};
-use sealing::{Checked, Sealed, SealedSegments};
+#[cfg(feature = "compile")]
+use sealing::Sealed;
+use sealing::{Checked, SealedSegments};
 
 /// Changes read from the feed at a time.
 const FEED_PAGE: usize = 1_000;
@@ -332,8 +334,10 @@ impl ProjectIndex {
             Some(state) => (state.position.sequence, state.pending.len()),
             None => return Ok(None),
         };
+        // Looked at before the segments: who hears that nothing is being sealed sees what the last sealing came to.
+        let sealing = self.sealed.is_busy();
         let (bytes, segments) = self.with_reader(Reader::sizes)?;
-        Ok(Some(Progress { sequence, vectors_pending, bytes, segments, sealing: self.sealed.is_busy() }))
+        Ok(Some(Progress { sequence, vectors_pending, bytes, segments, sealing }))
     }
 
     /// Runs `work` with a reader that is free, or the next one to become free. A reader whose component failed is dropped with
@@ -472,6 +476,7 @@ impl ProjectIndex {
     ///
     /// # Errors
     /// What the replica or a component answered; the index is as before then.
+    #[cfg(feature = "compile")]
     pub fn seal(&self, sources: &Sources) -> Result<bool, IndexError> {
         let Some(_busy) = self.sealed.begin() else { return Ok(false) };
         if !self.has_grown(sources) {
@@ -513,7 +518,7 @@ impl ProjectIndex {
 
     /// Whether sealing would do something.
     pub fn wants_sealing(&self, sources: &Sources) -> bool {
-        !self.sealed.is_busy() && self.has_grown(sources)
+        cfg!(feature = "compile") && !self.sealed.is_busy() && self.has_grown(sources)
     }
 
     /// Enough has changed since the last sealing, and every vector is there.
@@ -527,6 +532,7 @@ impl ProjectIndex {
 
     /// Puts a new segment in the place of those that it covers. Whoever writes waits; queries wait for a reader at most as long
     /// as it takes to read what was written while the segment was baked.
+    #[cfg(feature = "compile")]
     fn install(&self, sources: &Sources, new: Option<Sealed>, sealed_to: u64) -> Result<(), IndexError> {
         let _feeding = lock(&self.feeding);
         self.read_feed(sources)?;

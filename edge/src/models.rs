@@ -3,11 +3,17 @@
 //! A model is opened when somebody first needs it, so that models which nobody uses cost nothing at the start. What cannot be
 //! opened says why, and is tried again by whoever asks next.
 
+#![cfg_attr(
+    not(all(feature = "compile", feature = "network")),
+    allow(dead_code, reason = "without a compiler and a network only models that come with the program can be opened")
+)]
+
 mod answer;
 mod approximate;
 mod component;
 pub mod config;
 mod pace;
+#[cfg(feature = "network")]
 mod remote;
 
 use std::collections::BTreeMap;
@@ -20,6 +26,7 @@ use skerry_sync::{Chunking, Settings, Span};
 use component::ComponentModel;
 pub use component::EMBEDDING_LIMITS;
 use config::{ModelConfig, ModelsConfig};
+#[cfg(feature = "network")]
 use remote::RemoteModel;
 
 /// The model of projects that name none.
@@ -260,10 +267,20 @@ impl Models {
                     .map_err(|error| unusable(error.to_string()))?;
                 Ok(Arc::new(ComponentModel::built_in(name, embedder)))
             }
+            #[cfg(not(feature = "compile"))]
+            Source::Configured(ModelConfig::Component(_)) => {
+                Err(unusable("this program cannot compile components; use a node".to_owned()))
+            }
+            #[cfg(feature = "compile")]
             Source::Configured(ModelConfig::Component(config)) => {
                 let opened = ComponentModel::open(name, config, &self.engine, &self.cache_dir, self.instances);
                 Ok(Arc::new(opened.map_err(unusable)?))
             }
+            #[cfg(not(feature = "network"))]
+            Source::Configured(ModelConfig::Endpoint(_)) => {
+                Err(unusable("this program asks nobody over the network; use a node".to_owned()))
+            }
+            #[cfg(feature = "network")]
             Source::Configured(ModelConfig::Endpoint(config)) => {
                 Ok(Arc::new(RemoteModel::open(name, config, &self.allowed_hosts).map_err(unusable)?))
             }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -10,6 +11,7 @@ use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, 
 
 use crate::clock;
 use crate::graph::ProjectGraph;
+#[cfg(feature = "network")]
 use crate::hub::{Hub, HubConfig};
 use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
@@ -18,6 +20,7 @@ use crate::models::{ModelError, Models, ModelsError, Workshop};
 use crate::moves::Moves;
 use crate::problem::Problem;
 use crate::reembed::{self, Reembedding};
+#[cfg(feature = "sparql")]
 use crate::sparql;
 
 /// Where a node keeps its data and finds its components.
@@ -89,7 +92,9 @@ pub struct Node {
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
     /// Projects that were asked by SPARQL.
+    #[cfg(feature = "sparql")]
     triples: sparql::Views,
+    #[cfg(feature = "network")]
     hub: OnceLock<Arc<Hub>>,
     components_dir: PathBuf,
     geometry: OnceLock<Geometry>,
@@ -99,6 +104,8 @@ pub struct Node {
     me: Weak<Node>,
     opened: Instant,
     instance: String,
+    /// The index follows when somebody asks, not with each write.
+    waits: AtomicBool,
 }
 
 impl Node {
@@ -142,12 +149,15 @@ impl Node {
         Ok(Arc::new_cyclic(|me| Node {
             sources,
             instance,
+            waits: AtomicBool::new(false),
             data_dir: config.data_dir.clone(),
             indexes: Mutex::default(),
             graphs: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
+            #[cfg(feature = "sparql")]
             triples: sparql::Views::default(),
+            #[cfg(feature = "network")]
             hub: OnceLock::new(),
             components_dir,
             geometry: OnceLock::new(),
@@ -203,6 +213,7 @@ impl Node {
     }
 
     /// The projects as RDF.
+    #[cfg(feature = "sparql")]
     pub fn triples(&self) -> &sparql::Views {
         &self.triples
     }
@@ -211,12 +222,14 @@ impl Node {
     ///
     /// # Errors
     /// [`ReadError`].
+    #[cfg(feature = "network")]
     pub fn join(&self, config: HubConfig) -> Result<Arc<Hub>, ReadError> {
         let hub = Hub::new(self, config)?;
         Ok(Arc::clone(self.hub.get_or_init(|| hub)))
     }
 
     /// The hub that the node is to be connected to.
+    #[cfg(feature = "network")]
     pub fn hub(&self) -> Option<&Arc<Hub>> {
         self.hub.get()
     }
@@ -224,6 +237,12 @@ impl Node {
     /// Names this run of the node: what answers at its address is it only if it says the same.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// From now on the index follows when somebody asks, and embeds with [`Node::catch_up`], instead of with each write: for a
+    /// process that may have nothing to do but to write.
+    pub fn follow_when_asked(&self) {
+        self.waits.store(true, Ordering::Release);
     }
 
     /// How long the node has been open.
@@ -331,6 +350,9 @@ impl Node {
         if let Err(error) = self.purge(project) {
             tracing::error!(%project, %error, "what is gone could not be removed for good; tried again with the next write");
         }
+        if self.waits.load(Ordering::Acquire) {
+            return;
+        }
         let index = match self.index(project) {
             Ok(index) => index,
             Err(error) => {
@@ -371,6 +393,7 @@ impl Node {
     }
 
     /// Seals what has grown, now and in this thread: for a process that is about to end.
+    #[cfg(feature = "compile")]
     pub fn seal(&self) {
         let indexes: Vec<Arc<ProjectIndex>> = self.indexes().values().map(Arc::clone).collect();
         for index in indexes.iter().filter(|index| index.wants_sealing(&self.sources)) {
@@ -436,8 +459,16 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
             return Followed::Done;
         }
     }
+    #[cfg(feature = "compile")]
+    seal_later(sources, project, index);
+    Followed::Done
+}
+
+/// Seals what has grown, in a thread of its own.
+#[cfg(feature = "compile")]
+fn seal_later(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectIndex>) {
     if !index.wants_sealing(sources) {
-        return Followed::Done;
+        return;
     }
     let (sources, project, index) = (Arc::clone(sources), project.clone(), Arc::clone(index));
     let sealing = std::thread::Builder::new().name("sealing".to_owned()).spawn(move || {
@@ -456,7 +487,6 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
     if let Err(error) = sealing {
         tracing::error!(%error, "no thread to seal a segment in; tried again with the next write");
     }
-    Followed::Done
 }
 
 /// The folder that was named, or the one next to the program.

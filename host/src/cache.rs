@@ -9,8 +9,11 @@
 //! answer, is checked in the background ([`Entry::is_whole`]).
 
 use std::fs;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+#[cfg(feature = "compile")]
+use std::io::Write;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+#[cfg(feature = "compile")]
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use object::{Object, ObjectSection};
@@ -89,6 +92,7 @@ impl Entry {
         Ok(expected.lines().nth(1).is_some_and(|expected| parts.is_some_and(|parts| expected == parts.to_string())))
     }
 
+    #[cfg(feature = "compile")]
     /// Compiles `wasm`, keeps the code if that can be done, and loads it.
     pub(crate) fn compile(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
         let compiled = engine.wasm().precompile_component(wasm)?;
@@ -102,6 +106,7 @@ impl Entry {
         }
     }
 
+    #[cfg(feature = "compile")]
     fn store(&self, compiled: &[u8]) -> io::Result<()> {
         if let Some(dir) = self.code.parent() {
             fs::create_dir_all(dir)?;
@@ -140,6 +145,7 @@ impl std::fmt::Display for CheckedParts {
 }
 
 impl CheckedParts {
+    #[cfg(feature = "compile")]
     fn of_bytes(compiled: &[u8]) -> Option<CheckedParts> {
         let file = object::File::parse(compiled).ok()?;
         let data = file.section_by_name_bytes(DATA_SECTION).and_then(|section| section.file_range()).unwrap_or((0, 0));
@@ -179,6 +185,7 @@ impl CheckedParts {
     }
 }
 
+#[cfg(feature = "compile")]
 /// Writes a file so that readers see the old content or the new, never a part.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);

@@ -191,6 +191,7 @@ impl std::fmt::Debug for Component {
 }
 
 impl Component {
+    #[cfg(feature = "compile")]
     /// Compiles a component for this process only.
     ///
     /// # Errors
@@ -214,6 +215,7 @@ impl Component {
         }
     }
 
+    #[cfg(feature = "compile")]
     /// Compiles a component, keeps its native code in `cache_dir`, and answers it with its SHA-256 in lowercase hex, by which
     /// [`Component::open_compiled`] finds it again without the `.wasm`.
     ///
@@ -246,15 +248,27 @@ impl Component {
         Entry::new(cache_dir, name, sha256, engine).delete();
     }
 
+    pub(crate) fn of(wasm: wasmtime::component::Component) -> Component {
+        Component { wasm }
+    }
+
     pub(crate) fn wasm(&self) -> &wasmtime::component::Component {
         &self.wasm
     }
 }
 
+#[cfg(feature = "compile")]
 fn compile_into(entry: &Entry, engine: &Engine, name: &str, wasm: &[u8]) -> Result<Component, ArtefactError> {
     entry.compile(engine, wasm).map(|wasm| Component { wasm }).map_err(|error| uncompilable(name, &error))
 }
 
+#[cfg(not(feature = "compile"))]
+fn compile_into(_: &Entry, _: &Engine, name: &str, _: &[u8]) -> Result<Component, ArtefactError> {
+    let reason = "this program has no compiler; give it native code that was compiled for it and signed".to_owned();
+    Err(ArtefactError::Compile { name: name.to_owned(), reason })
+}
+
+#[cfg(feature = "compile")]
 fn uncompilable(name: &str, error: &wasmtime::Error) -> ArtefactError {
     ArtefactError::Compile { name: name.to_owned(), reason: format!("{error:#}") }
 }

@@ -8,6 +8,7 @@ mod distill;
 mod fetch;
 mod node;
 mod paths;
+mod plugins;
 mod quality;
 mod run;
 mod sim;
@@ -46,6 +47,8 @@ enum Command {
     BenchProbe { dir: PathBuf, sha256: String, queries: PathBuf },
     /// Builds and bakes the components into target/skerry/components.
     Components,
+    /// Builds the plugins of examples and tests into target/skerry/plugins; the one in JavaScript needs npm.
+    Plugins,
     /// Makes the static model from the embedding component, which `components` does too when it is not there.
     Distill {
         /// Measures it against the model that it was made from, and makes nothing.
@@ -68,6 +71,7 @@ fn main() -> anyhow::Result<()> {
         Command::Distill { measure } => distill::distill(measure),
         Command::Wordnet => wordnet::vectors(&wordnet::glosses()?).map(drop),
         Command::Components => components::build(),
+        Command::Plugins => plugins::build().map(drop),
         Command::Fetch => fetch::fetch(),
     }
 }

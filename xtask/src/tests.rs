@@ -1,11 +1,12 @@
 //! `cargo xtask test`: what the tests need, then every test.
 
 use crate::run::{cargo, run};
-use crate::{components, fetch, node, paths, sim};
+use crate::{components, fetch, node, paths, plugins, sim};
 
 /// Builds the components and runs the tests of the whole workspace, then the simulator.
 pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     components::build()?;
+    let plugins = plugins::build()?;
     let sample = fetch::sample()?;
     let host = node::HOST_TESTS.install()?;
     let hub = node::HUB_TESTS.install()?;
@@ -13,6 +14,7 @@ pub(crate) fn test(arguments: &[String]) -> anyhow::Result<()> {
     test.args(["test", "--workspace"]).args(arguments);
     test.env("SKERRY_COMPONENTS", paths::components());
     test.env("SKERRY_MODEL_DIR", paths::model());
+    test.env("SKERRY_BUILT_PLUGINS", plugins);
     test.env("SKERRY_SAMPLE", sample);
     test.env("SKERRY_NODE", host);
     test.env("SKERRY_HUB_NODE", hub);

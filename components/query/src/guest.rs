@@ -68,12 +68,6 @@ impl documents::Guest for Component {
     }
 }
 
-impl snapshot::Guest for Component {
-    fn describe() -> Vec<u8> {
-        Vec::new()
-    }
-}
-
 impl image::Guest for Component {
     fn lay_out() -> Result<Vec<image::Section>, image::Error> {
         let laid_out = SEGMENT.with_borrow(Segment::image).ok_or(image::Error::NotEmpty)?;
@@ -150,6 +144,12 @@ impl search::Guest for Component {
         let parts: Vec<core::Legs> = parts.into_iter().map(core::Legs::from).collect();
         let fuse::Fused { response, deeper } = fuse::fuse(&request, &parts, depth).map_err(search::Error::from)?;
         Ok(search::Fused { response: response.into(), deeper: deeper.map(|depth| depth as u32) })
+    }
+}
+
+impl snapshot::Guest for Component {
+    fn describe() -> Vec<u8> {
+        SEGMENT.with_borrow(|segment| segment.description().to_vec())
     }
 }
 

@@ -69,7 +69,10 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>
                 segments: progress.map(|progress| progress.segments),
             });
         }
+        #[cfg(feature = "network")]
         let hub = super::hub::status(&node)?;
+        #[cfg(not(feature = "network"))]
+        let hub = None;
         let node = NodeStatus {
             version: VERSION,
             health: if failure(&node).is_none() { "ok" } else { "failed" },

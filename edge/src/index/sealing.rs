@@ -7,6 +7,10 @@
 //! They are derived data: native code under `index/`, and a manifest that says which belong together. The manifest names the
 //! version of the project that it was made at. A store that was restored from a backup does not know that version, or
 //! knows it at another position, and the segments are not used.
+#![cfg_attr(
+    not(feature = "compile"),
+    allow(dead_code, unused_imports, reason = "nothing is sealed without a compiler")
+)]
 
 use std::fs;
 use std::io::Write;
@@ -15,8 +19,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
+use skerry_host::Component;
+#[cfg(feature = "compile")]
+use skerry_host::bake;
 use skerry_host::types::Document;
-use skerry_host::{Component, bake};
 use skerry_sync::{ProjectName, RecordKey};
 
 use super::derive::Derivation;
@@ -210,6 +216,7 @@ impl SealedSegments {
     }
 
     /// Bakes a segment of a range of the feed and keeps it. None when no record is in that range.
+    #[cfg(feature = "compile")]
     pub(super) fn bake(
         &self,
         sources: &Sources,

@@ -14,6 +14,7 @@ mod graph;
 mod graph_instance;
 mod limits;
 mod oracle;
+mod plugins;
 mod purity;
 mod segment;
 mod static_model;

@@ -19,7 +19,6 @@
 
 mod api;
 mod auth;
-pub mod central;
 pub mod cli;
 mod connection;
 mod driver;
@@ -31,6 +30,8 @@ pub mod problem;
 mod retire;
 pub mod serve;
 mod sessions;
-pub mod token;
 
 pub use api::description;
+// The store is a crate of its own, because functions and workers use it without a hub.
+pub use skerry_central as central;
+pub use skerry_central::token;

@@ -4,7 +4,7 @@
 use skerry_sync::ProjectName;
 use skerry_sync::hub::StoreFailure;
 
-use super::CentralStore;
+use crate::store::CentralStore;
 
 impl CentralStore {
     /// Notes that there is, or will be, a project.

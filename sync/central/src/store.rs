@@ -1,12 +1,4 @@
-//! The central store: documents in chunks, tokens and quarantine, behind any object store.
-//!
-//! A chunk is named by what it holds and never changed, so that any number of hubs and functions may write to one store
-//! at once without asking each other. Nothing is deleted before something durable holds all of it.
-
-mod chunks;
-mod health;
-mod location;
-mod projects;
+//! The store itself: an object store, a place in it, and the few operations that everything else is made of.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,10 +9,7 @@ use serde::{Deserialize, Serialize};
 use skerry_sync::hub::StoreFailure;
 use tokio::sync::Semaphore;
 
-pub use chunks::Quarantined;
-pub use health::{Failing, Health};
-pub(crate) use location::use_ring;
-pub use location::{LocationError, LocationOptions};
+use crate::health::Health;
 
 /// Operations on the store at once. A slow store delays documents, not the rest of the process.
 const OPERATIONS_MAX: usize = 64;
@@ -31,17 +20,17 @@ const FORMAT: &str = "skerry-store/1";
 /// Bytes that a probe writes at most.
 const PROBE_BYTES_MAX: usize = 8 << 20;
 
-/// How often a failing store is probed.
-pub(crate) const PROBE_EVERY: Duration = Duration::from_secs(2);
+/// How often a failing store is to be probed.
+pub const PROBE_EVERY: Duration = Duration::from_secs(2);
 
 /// The central store of one or more hubs.
 #[derive(Debug)]
 pub struct CentralStore {
-    objects: Arc<dyn ObjectStore>,
-    prefix: Path,
-    shown: String,
-    health: Health,
-    permits: Semaphore,
+    pub(crate) objects: Arc<dyn ObjectStore>,
+    pub(crate) prefix: Path,
+    pub(crate) shown: String,
+    pub(crate) health: Health,
+    pub(crate) permits: Semaphore,
 }
 
 /// What a store says about itself, in its object `store.json`.

@@ -48,17 +48,17 @@ impl Health {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn failed_bytes(&self) -> usize {
+    pub(crate) fn failed_bytes(&self) -> usize {
         self.state().failing.as_ref().map_or(0, |failing| failing.bytes)
     }
 
-    pub(super) fn wrote(&self) {
+    pub(crate) fn wrote(&self) {
         if self.state().failing.take().is_some() {
             tracing::info!("the central store works again");
         }
     }
 
-    pub(super) fn read(&self) {
+    pub(crate) fn read(&self) {
         let mut state = self.state();
         if state.failing.as_ref().is_some_and(|failing| !failing.write) {
             state.failing = None;
@@ -66,16 +66,16 @@ impl Health {
         }
     }
 
-    pub(super) fn read_failed(&self, error: &object_store::Error) -> StoreFailure {
+    pub(crate) fn read_failed(&self, error: &object_store::Error) -> StoreFailure {
         self.keep(classify(error), false, 0)
     }
 
-    pub(super) fn write_failed(&self, error: &object_store::Error, bytes: usize) -> StoreFailure {
+    pub(crate) fn write_failed(&self, error: &object_store::Error, bytes: usize) -> StoreFailure {
         self.keep(classify(error), true, bytes)
     }
 
-    /// Takes down a failure of writing that the object store did not notice itself.
-    pub(crate) fn note(&self, failure: StoreFailure, bytes: usize) -> StoreFailure {
+    /// Takes down a failure that the object store did not notice itself, of a write of so many bytes.
+    pub fn note(&self, failure: StoreFailure, bytes: usize) -> StoreFailure {
         self.keep(failure, true, bytes)
     }
 

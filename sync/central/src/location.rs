@@ -1,28 +1,22 @@
 //! Opens the store that an address names: a folder, a bucket, or memory.
 
+#[cfg(feature = "s3")]
+mod bucket;
+
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use object_store::aws::AmazonS3Builder;
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
-use object_store::{BackoffConfig, ClientOptions, RetryConfig};
 
-use super::CentralStore;
+#[cfg(feature = "s3")]
+use bucket::open_bucket;
+#[cfg(feature = "s3")]
+pub use bucket::use_ring;
 
-/// How long one request to S3 may take, its body included.
-const REQUEST_MAX: Duration = Duration::from_mins(1);
-
-/// How long connecting to S3 may take.
-const CONNECT_MAX: Duration = Duration::from_secs(5);
-
-/// How long a failing request to S3 is tried again before the hub's clients are told.
-const RETRY_MAX: Duration = Duration::from_secs(10);
-
-/// Retries of one request to S3.
-const RETRIES_MAX: usize = 4;
+use crate::store::CentralStore;
 
 /// Files that a write left behind when its process was killed are removed at this age; younger ones may be another hub's.
 const STAGED_AGE: Duration = Duration::from_hours(1);
@@ -140,43 +134,11 @@ fn remove_staged(root: &FilePath) {
     }
 }
 
-fn open_bucket(
-    location: &str,
-    bucket: &str,
-    prefix: &str,
-    options: &LocationOptions,
-) -> Result<CentralStore, LocationError> {
-    let failed = |reason: String| LocationError::Bucket { location: location.to_owned(), reason };
-    use_ring();
-    let client = ClientOptions::new().with_timeout(REQUEST_MAX).with_connect_timeout(CONNECT_MAX);
-    let backoff = BackoffConfig { max_backoff: Duration::from_secs(2), ..BackoffConfig::default() };
-    let retry = RetryConfig { backoff, max_retries: RETRIES_MAX, retry_timeout: RETRY_MAX };
-    let loopback = options.s3_endpoint.as_deref().is_some_and(is_plain_loopback);
-    let client = if loopback { client.with_allow_http(true) } else { client };
-    let mut builder =
-        AmazonS3Builder::from_env().with_client_options(client).with_bucket_name(bucket).with_retry(retry);
-    if let Some(endpoint) = &options.s3_endpoint {
-        builder = builder.with_endpoint(endpoint);
-    }
-    let objects = builder.build().map_err(|error| failed(error.to_string()))?;
-    let prefix = Path::parse(prefix).map_err(|error| failed(error.to_string()))?;
-    Ok(CentralStore::new(Arc::new(objects), prefix))
-}
-
-/// Unencrypted HTTP is for services on this machine only.
-fn is_plain_loopback(endpoint: &str) -> bool {
-    let Ok(uri) = endpoint.parse::<http::Uri>() else { return false };
-    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// All TLS of this process by ring, as elsewhere in the workspace.
-pub(crate) fn use_ring() {
-    // An error says that a provider was chosen before; that one serves as well.
-    if rustls::crypto::ring::default_provider().install_default().is_err() {
-        tracing::debug!("a TLS provider was chosen before");
-    }
+#[cfg(not(feature = "s3"))]
+fn open_bucket(location: &str, _: &str, _: &str, _: &LocationOptions) -> Result<CentralStore, LocationError> {
+    let reason =
+        "this program was built without S3; use a folder, or one that was built with the feature `s3`".to_owned();
+    Err(LocationError::Bucket { location: location.to_owned(), reason })
 }
 
 #[cfg(test)]
@@ -193,16 +155,12 @@ mod tests {
         assert_eq!(open(&path.display().to_string()).unwrap().shown(), shown);
         assert_eq!(open(&shown).unwrap().shown(), shown);
         assert_eq!(open("memory:").unwrap().shown(), "memory:");
+        #[cfg(feature = "s3")]
         assert_eq!(open("s3://bucket/some/prefix").unwrap().prefix, Path::from("some/prefix"));
+        #[cfg(not(feature = "s3"))]
+        assert!(matches!(open("s3://bucket/some/prefix"), Err(LocationError::Bucket { .. })));
         for wrong in ["", "ftp://x/y", "file://host/path", "file:relative", "s3:/bucket", "s3:///x", "http://x"] {
             assert!(open(wrong).is_err(), "{wrong}");
         }
-    }
-
-    /// Tokens and data must not cross a network in the clear because somebody forgot the s of https.
-    #[test]
-    fn plain_http_is_for_this_machine() {
-        assert!(is_plain_loopback("http://127.0.0.1:9000") && is_plain_loopback("http://[::1]:9000"));
-        assert!(!is_plain_loopback("http://10.0.0.1:9000") && !is_plain_loopback("http://localhost.example"));
     }
 }

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use skerry_sync::ProjectName;
 use skerry_sync::hub::{Access, Grant, Scope, StoreFailure};
 
-use crate::central::CentralStore;
+use crate::store::CentralStore;
 
 /// What every token begins with, so that people and scanners for leaked secrets know it.
 const PREFIX: &str = "skt_";
@@ -66,7 +66,7 @@ pub struct TokenRecord {
 }
 
 /// What may be done with a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenAccess {
     /// Receive changes.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use skerry_sync::document::DocumentId;
 use skerry_sync::hub::{Chunk, ChunkName, StoreFailure};
 
-use super::CentralStore;
+use crate::store::CentralStore;
 
 /// Chunks of one document that are read or deleted at once.
 const CHUNKS_AT_ONCE: usize = 8;
@@ -132,7 +132,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// [`StoreFailure`].
-    pub(crate) async fn chunk_names(&self, document: DocumentId) -> Result<Vec<ChunkName>, StoreFailure> {
+    pub async fn chunk_names(&self, document: DocumentId) -> Result<Vec<ChunkName>, StoreFailure> {
         let _permit = self.permit().await;
         self.names(&self.document(document)).await
     }
@@ -141,7 +141,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// [`StoreFailure`].
-    pub(crate) async fn has_quarantined(&self, document: DocumentId) -> Result<bool, StoreFailure> {
+    pub async fn has_quarantined(&self, document: DocumentId) -> Result<bool, StoreFailure> {
         let _permit = self.permit().await;
         Ok(!self.list(&self.folder("quarantine").join(document.to_string())).await?.is_empty())
     }
@@ -151,7 +151,7 @@ impl CentralStore {
     ///
     /// # Errors
     /// [`StoreFailure`]; some of it may be gone.
-    pub(crate) async fn discard(&self, document: DocumentId, chunks: &[ChunkName]) -> Result<(), StoreFailure> {
+    pub async fn discard(&self, document: DocumentId, chunks: &[ChunkName]) -> Result<(), StoreFailure> {
         let _permit = self.permit().await;
         let quarantine = self.folder("quarantine").join(document.to_string());
         for name in self.list(&quarantine).await? {
