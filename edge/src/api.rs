@@ -13,6 +13,7 @@ mod graphql;
 mod hub;
 mod layers;
 mod models;
+mod plugins;
 pub(crate) mod query;
 mod records;
 #[cfg(feature = "sparql")]
@@ -112,6 +113,7 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(admin::get_project, admin::put_project))
         .routes(routes!(admin::version))
         .routes(routes!(models::models))
+        .routes(routes!(plugins::plugins))
         .routes(routes!(models::reembed, models::cancel_reembed))
         .routes(routes!(records::list, records::publish))
         .routes(routes!(records::get, records::put, records::delete))

@@ -12,6 +12,7 @@ mod graph;
 mod hub;
 mod layer;
 mod models;
+mod plugins;
 mod publish;
 mod search;
 mod show;
@@ -51,6 +52,7 @@ Examples:
   skerry query overflow --subtree CWE-119                     only below a record
   skerry query injection --near CWE-79 --within-hops 2        only near a record
   skerry query injection --expand 1 --along parent            also what the hits lead to
+  skerry query tide --rerank recency --rerank-argument '{\"now\":\"2026-11-21\"}'   in a plugin's order
   skerry query tide --at VERSION                              as it was, see `skerry versions`";
 
 const EXAMPLES: &str = "\
@@ -113,6 +115,9 @@ struct Globals {
     /// The file with further embedding models, see docs/models.md.
     #[arg(long, global = true, env = "SKERRY_MODELS", value_name = "FILE")]
     models: Option<PathBuf>,
+    /// The file with plugins, see docs/plugins.md.
+    #[arg(long, global = true, env = "SKERRY_PLUGINS", value_name = "FILE")]
+    plugins: Option<PathBuf>,
     /// API key: of the node to talk to, or for `serve` the one to ask for.
     #[arg(long, global = true, env = "SKERRY_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
@@ -172,6 +177,8 @@ enum Command {
     Chart(chart::ChartCommand),
     /// List the embedding models of the node, and whether they can be used.
     Models,
+    /// List the plugins of the node, whether they can be used, and what they did.
+    Plugins,
     /// Create a project, with an embedding model of its choice; `publish` creates one with the default model by itself.
     #[command(after_help = CREATE_EXAMPLES)]
     Create(models::CreateArguments),
@@ -272,6 +279,7 @@ impl Globals {
             embedder_instances,
             seal_after: SEAL_AFTER,
             models_file: self.models.clone(),
+            plugins_file: self.plugins.clone(),
         })
     }
 
@@ -315,6 +323,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Geometry(arguments) => geometry::geometry(&globals, &arguments),
         Command::Chart(command) => chart::chart(&globals, &command),
         Command::Models => models::models(&globals),
+        Command::Plugins => plugins::plugins(&globals),
         Command::Create(create) => models::create(&globals, &create),
         Command::Reembed(reembed) => models::reembed(&globals, &reembed),
         Command::Layer(command) => layer::layer(&globals, &command),

@@ -38,6 +38,7 @@ pub mod output;
 pub mod pattern;
 #[cfg(feature = "network")]
 pub mod peer;
+pub mod plugins;
 pub mod problem;
 pub mod reembed;
 #[cfg(feature = "cli")]

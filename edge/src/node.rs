@@ -1,5 +1,6 @@
 //! The node: a replica, the components, and an index for each project, joined.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,6 +19,8 @@ use crate::index::{IndexError, ProjectIndex, Sources};
 use crate::models::config::{ConfigError, ModelsConfig};
 use crate::models::{ModelError, Models, ModelsError, Workshop};
 use crate::moves::Moves;
+use crate::plugins::config::PluginsConfig;
+use crate::plugins::{Plugins, Publication};
 use crate::problem::Problem;
 use crate::reembed::{self, Reembedding};
 #[cfg(feature = "sparql")]
@@ -36,6 +39,8 @@ pub struct NodeConfig {
     pub seal_after: usize,
     /// The file with further models; only those that are built in when absent.
     pub models_file: Option<PathBuf>,
+    /// The file with plugins; none when absent.
+    pub plugins_file: Option<PathBuf>,
 }
 
 /// Changes that make sealing a segment worth its while: it costs about two seconds of work in the background.
@@ -59,7 +64,10 @@ pub enum NodeError {
     Models(#[from] ModelsError),
     /// The file with further models.
     #[error("the list of models cannot be used: {0}")]
-    ModelsFile(#[from] ConfigError),
+    ModelsFile(#[source] ConfigError),
+    /// The file with plugins.
+    #[error("the list of plugins cannot be used: {0}")]
+    PluginsFile(#[source] ConfigError),
     /// No folder with components was found.
     #[error(
         "cannot find the components (query.wasm, embedding.wasm); looked in {looked}. Run `cargo xtask components`, or \
@@ -91,6 +99,7 @@ pub struct Node {
     /// Projects on their way to another model.
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
+    plugins: Plugins,
     /// Projects that were asked by SPARQL.
     #[cfg(feature = "sparql")]
     triples: sparql::Views,
@@ -116,7 +125,10 @@ impl Node {
     pub fn open(config: &NodeConfig) -> Result<Arc<Node>, NodeError> {
         let opened = Instant::now();
         let components_dir = find_components(config.components_dir.as_deref())?;
-        let models_config = config.models_file.as_deref().map(ModelsConfig::read).transpose()?.unwrap_or_default();
+        let models_config = config.models_file.as_deref().map(ModelsConfig::read).transpose();
+        let models_config = models_config.map_err(NodeError::ModelsFile)?.unwrap_or_default();
+        let plugins_config = config.plugins_file.as_deref().map(PluginsConfig::read).transpose();
+        let plugins_config = plugins_config.map_err(NodeError::PluginsFile)?.unwrap_or_default();
         let components = Components::open(&components_dir)?;
         let replica = Replica::open(&config.data_dir)?;
         let engine = Engine::new(&EngineConfig::default())?;
@@ -130,6 +142,7 @@ impl Node {
             instances: config.embedder_instances.max(1),
         };
         let models = Models::open(workshop, models_config)?;
+        let plugins = Plugins::new(&engine, &config.data_dir.join("plugins"), plugins_config);
         let sources = Arc::new(Sources {
             replica,
             models,
@@ -155,6 +168,7 @@ impl Node {
             graphs: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
+            plugins,
             #[cfg(feature = "sparql")]
             triples: sparql::Views::default(),
             #[cfg(feature = "network")]
@@ -175,6 +189,11 @@ impl Node {
     /// The models.
     pub fn models(&self) -> &Models {
         &self.sources.models
+    }
+
+    /// The plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
     }
 
     /// What indexes are made from.
@@ -307,15 +326,23 @@ impl Node {
         Ok(Derivation::new(&self.sources.models, serving.as_ref().unwrap_or(&named)))
     }
 
-    /// Stores records durably, then makes them findable. Blocks; runs to its end even when nobody waits any more.
+    /// Stores records durably, as the project's transforms make them, then makes them findable. Blocks; runs to its end even
+    /// when nobody waits any more. Whatever a client publishes comes this way; what other replicas bring does not.
     ///
     /// # Errors
     /// A [`Problem`] when nothing was stored. A fault of the index after the records were stored is logged and mended by
     /// the next catch-up; the publish itself has succeeded.
-    pub fn publish(&self, project: &ProjectName, records: &[Record]) -> Result<Commit, Problem> {
-        let commit = self.sources.replica.publish(project, records, clock::now())?;
+    pub fn publish(&self, project: &ProjectName, records: &[Record]) -> Result<Publication, Problem> {
+        let (records, passed) = if self.plugins.has_transforms(project) {
+            // No plugin is asked about a project that there is not.
+            self.replica().sequence(project)?;
+            self.plugins.transform(project, records)?
+        } else {
+            (Cow::Borrowed(records), Vec::new())
+        };
+        let commit = self.sources.replica.publish(project, &records, clock::now())?;
         self.follow(project);
-        Ok(commit)
+        Ok(Publication { commit, passed })
     }
 
     /// Changes records as they are, and takes the changes into the index.

@@ -161,6 +161,7 @@ impl Function {
                 embedder_instances: 1,
                 seal_after: SEAL_AFTER,
                 models_file: settings.models_file,
+                plugins_file: None,
             };
             Node::open(&config)
         });

@@ -136,6 +136,7 @@ async fn a_write_is_acknowledged_by_the_hub() {
         embedder_instances: 1,
         seal_after: SEAL_AFTER,
         models_file: None,
+        plugins_file: None,
     };
     let hub = Node::open(&config).expect("run `cargo xtask components` first");
     let address = listen(api::router(Arc::clone(&hub), &ApiConfig::default())).await;

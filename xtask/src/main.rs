@@ -11,6 +11,7 @@ mod paths;
 mod plugins;
 mod quality;
 mod run;
+mod sdk;
 mod sim;
 mod tests;
 mod up;
@@ -59,6 +60,8 @@ enum Command {
     Wordnet,
     /// Fetches the model and the sample data by pinned hash into target/skerry.
     Fetch,
+    /// Builds the npm package and the demo page into target/skerry/npm (docs/browser.md).
+    Npm,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -73,5 +76,6 @@ fn main() -> anyhow::Result<()> {
         Command::Components => components::build(),
         Command::Plugins => plugins::build().map(drop),
         Command::Fetch => fetch::fetch(),
+        Command::Npm => components::build().and_then(|()| sdk::npm()).map(|dir| println!("{}", dir.display())),
     }
 }

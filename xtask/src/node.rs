@@ -24,6 +24,9 @@ pub(crate) const RECENCY_PLUGIN: Packages = Packages { from: "examples/plugins/r
 /// The clients that the hub is tested with.
 pub(crate) const HUB_TESTS: Packages = Packages { from: "sync/hub/tests/node", into: "hub-node" };
 
+/// What builds and tests the npm package.
+pub(crate) const SDK: Packages = Packages { from: "sdk/js", into: "sdk-node" };
+
 /// The servers that the hub is compared with.
 pub(crate) const SYNC_PEERS: Packages = Packages { from: "bench/sync", into: "peers-sync" };
 

@@ -85,6 +85,9 @@ pub struct QueryBody<Within, Expand> {
     /// Look at every vector: the exact answer in large projects, more slowly.
     #[serde(default)]
     pub exact: bool,
+    /// Let a plugin of the node put the best hits into another order.
+    #[serde(default)]
+    pub rerank: Option<RerankBody>,
 }
 
 /// By hand, since what a node understands needs no default.
@@ -111,8 +114,38 @@ impl<Within, Expand> Default for QueryBody<Within, Expand> {
             highlight: None,
             ef: None,
             exact: false,
+            rerank: None,
         }
     }
+}
+
+/// Which plugin ranks the hits anew.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RerankBody {
+    /// A reranker of `GET /plugins`.
+    pub plugin: String,
+    /// Hits that it is given, at least `offset` and `k` together, at most 1,000; 50 when absent, or as many as are asked for.
+    #[serde(default)]
+    pub candidates: Option<u32>,
+    /// What the plugin is told: a text as it is, anything else as JSON; what it means is the plugin's.
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Object>))]
+    pub argument: Option<Value>,
+}
+
+/// What a reranker did.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RerankedBody {
+    /// The plugin.
+    pub plugin: String,
+    /// Hits that it was given.
+    pub candidates: usize,
+    /// Why it gave no ranking; the hits are in the query's own order then. Absent as a rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed: Option<String>,
 }
 
 /// How to group hits.
@@ -191,6 +224,9 @@ pub struct Answer<Record, Via> {
     /// Why the vectors were left out of a hybrid query, whose model this node does not have or cannot reach; absent as a rule.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vectors_unavailable: Option<String>,
+    /// What the reranker did that the query asked for; absent without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reranked: Option<RerankedBody>,
     /// Best first; equal scores in the order of their keys.
     #[cfg_attr(feature = "openapi", schema(schema_with = openapi::hits::<HitBody<Record, Via>>))]
     pub hits: Vec<HitBody<Record, Via>>,
@@ -204,6 +240,9 @@ pub struct HitBody<Record, Via> {
     pub key: String,
     /// What the hits are ordered by.
     pub score: f32,
+    /// The query's own score, which a reranker has put another in the place of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub query_score: Option<f32>,
     /// Cosine similarity of the chunk, -1 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vector_score: Option<f32>,

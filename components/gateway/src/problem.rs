@@ -102,6 +102,12 @@ kinds! {
     ModelUnavailable = "model-unavailable", 503, "The project's model is not available on this node";
     /// The model was asked and gave no vectors.
     ModelFailed = "model-failed", 502, "The embedding model failed";
+    /// This node has no plugin of that name and kind for the project.
+    UnknownPlugin = "unknown-plugin", 422, "There is no such plugin on this node";
+    /// A plugin refuses a record.
+    RefusedByPlugin = "refused-by-plugin", 422, "A plugin refuses a record";
+    /// A plugin that has to be asked before records are stored gave no answer; nothing of the request was stored.
+    PluginFailed = "plugin-failed", 502, "A plugin failed";
     /// The node that this node was told to sync with did not do its part.
     PeerFailed = "peer-failed", 502, "The other node did not complete the sync";
     /// The disk is full; nothing of the request was stored.
@@ -248,9 +254,10 @@ mod tests {
         let pinned = "answer-too-large being-erased body-too-large circular-layers damaged-exchange deadline-exceeded \
              foreign-exchange foreign-host internal invalid-body invalid-geometry invalid-layer invalid-name \
              invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed \
-             model-mismatch model-unavailable needs-a-node no-convergence peer-failed project-too-large store-failed \
-             store-full too-many-subscriptions unauthorized unknown-chart unknown-field unknown-layer unknown-model \
-             unknown-path unknown-project unknown-record unknown-version unsupported-media-type";
+             model-mismatch model-unavailable needs-a-node no-convergence peer-failed plugin-failed project-too-large \
+             refused-by-plugin store-failed store-full too-many-subscriptions unauthorized unknown-chart unknown-field \
+             unknown-layer unknown-model unknown-path unknown-plugin unknown-project unknown-record unknown-version \
+             unsupported-media-type";
         assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
     }
 

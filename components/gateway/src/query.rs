@@ -74,7 +74,7 @@ pub fn version<W, E>(body: &QueryBody<W, E>) -> Option<String> {
 
 /// Reads what a body asks for: checks its limits, reads its query language and filter, embeds its text if it needs a vector.
 ///
-/// `expand` is the caller's to look at, before and after.
+/// `expand` and `rerank` are the caller's to look at, before and after.
 ///
 /// # Errors
 /// A [`Problem`] that names the fault.
@@ -219,6 +219,7 @@ pub fn answer<S: Source>(source: &mut S, asked: Asked) -> Result<Answer<S::Recor
             .filter(|&next| more && next < response.candidates && next <= OFFSET_MAX)
             .filter(|_| !is_diverse),
         vectors_unavailable,
+        reranked: None,
         hits,
     })
 }
@@ -233,6 +234,7 @@ fn hit_body<R, V>(hit: Hit, record: R) -> HitBody<R, V> {
     HitBody {
         key: hit.key,
         score: hit.score,
+        query_score: None,
         vector_score: hit.vector_score,
         keyword_score: hit.keyword_score,
         chunk: hit.chunk.map(|Span { start, end }| SpanBody { start, end }),

@@ -183,6 +183,9 @@ fn find<B: Backend>(backend: &mut B, project: &str, incoming: &Incoming<'_>) -> 
     if body.within.is_some() || body.expand.is_some() {
         return Err(no_graph());
     }
+    if body.rerank.is_some() {
+        return Err(needs_node("A snapshot has no plugins, so `rerank` needs a node."));
+    }
     let version = query::version(&body);
     let mut snapshot = Snapshot { backend, description: &description, version };
     let asked = query::read(&mut snapshot, body)?;

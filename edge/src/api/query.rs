@@ -21,6 +21,7 @@ use crate::extract::{JsonBody, PathParameters};
 use crate::index::{Answered, ProjectIndex};
 use crate::models::ModelError;
 use crate::node::Node;
+use crate::plugins::rerank;
 use crate::problem::Problem;
 use crate::{alike, convert};
 
@@ -30,6 +31,7 @@ use crate::{alike, convert};
     (status = 200, body = Answer), (status = 400, description = "urn:skerry:problem:invalid-query or unknown-field"),
     (status = 404, description = "urn:skerry:problem:unknown-project, unknown-record or unknown-version"),
     (status = 409, description = "urn:skerry:problem:model-mismatch: the vector is of another model"),
+    (status = 422, description = "urn:skerry:problem:unknown-plugin, of `rerank`"),
     (status = 502, description = "urn:skerry:problem:model-failed, in the mode `vector`"),
     (status = 503, description = "urn:skerry:problem:model-unavailable, in the mode `vector`")))]
 pub(super) async fn query(
@@ -39,7 +41,7 @@ pub(super) async fn query(
 ) -> Result<Response, Problem> {
     while_wanted(move |cancel| {
         let project = project_name(&project)?;
-        let (answer, timing) = answer(&node, &project, body, cancel)?;
+        let (answer, timing) = rerank::answer(&node, &project, body, cancel)?;
         Ok(([(HeaderName::from_static("server-timing"), timing.header())], Json(answer)).into_response())
     })
     .await
@@ -52,11 +54,14 @@ pub(crate) struct Timing {
     embed_ms: f64,
     /// Searching the segments and fetching the records.
     search_ms: f64,
+    /// Asking a reranker, when there was one to ask.
+    pub(crate) rerank_ms: Option<f64>,
 }
 
 impl Timing {
     fn header(self) -> String {
-        format!("embed;dur={:.3}, search;dur={:.3}", self.embed_ms, self.search_ms)
+        let rerank = self.rerank_ms.map_or_else(String::new, |ms| format!(", rerank;dur={ms:.3}"));
+        format!("embed;dur={:.3}, search;dur={:.3}{rerank}", self.embed_ms, self.search_ms)
     }
 }
 
@@ -90,6 +95,7 @@ pub(crate) fn answer(
     let timing = Timing {
         embed_ms: milliseconds(started, embedded),
         search_ms: milliseconds(embedded, std::time::Instant::now()),
+        rerank_ms: None,
     };
     Ok((answer, timing))
 }

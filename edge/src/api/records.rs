@@ -11,6 +11,7 @@ use super::{BATCH_MAX, blocking, project_name};
 use crate::body::{self, Deleted, DeletionsBody, PublishBody, Published, RecordBody, RecordPage};
 use crate::extract::{JsonBody, PathParameters, QueryParameters};
 use crate::node::Node;
+use crate::plugins::{Passed, Publication};
 use crate::problem::{Kind, Problem};
 
 /// Publishes records: each is created, or replaces the one with its key. All or none; on disk when answered, and found
@@ -18,7 +19,8 @@ use crate::problem::{Kind, Problem};
 #[utoipa::path(post, path = "/projects/{project}/records", tag = "records", params(("project" = String, Path)),
     request_body = PublishBody, responses(
     (status = 200, body = Published), (status = 404, description = "urn:skerry:problem:unknown-project"),
-    (status = 422, description = "urn:skerry:problem:invalid-record; nothing was stored"),
+    (status = 422, description = "urn:skerry:problem:invalid-record or refused-by-plugin; nothing was stored"),
+    (status = 502, description = "urn:skerry:problem:plugin-failed; nothing was stored"),
     (status = 507, description = "urn:skerry:problem:store-full; nothing was stored")))]
 pub(super) async fn publish(
     State(node): State<Arc<Node>>,
@@ -32,12 +34,13 @@ pub(super) async fn publish(
 fn store(node: &Node, project: &str, bodies: Vec<RecordBody>) -> Result<Json<Published>, Problem> {
     let project = project_name(project)?;
     let records = body::into_records(bodies)?;
-    let commit = node.publish(&project, &records)?;
+    let Publication { commit, passed } = node.publish(&project, &records)?;
     Ok(Json(Published {
         published: records.len(),
         changed: commit.changed,
         sequence: commit.sequence,
         version: commit.version.to_string(),
+        transforms_failed: passed.into_iter().map(|Passed { plugin, reason }| PassedBody { plugin, reason }).collect(),
     }))
 }
 

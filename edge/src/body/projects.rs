@@ -77,6 +77,9 @@ pub struct Status {
     /// The hub that it syncs with; absent when there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hub: Option<HubStatus>,
+    /// Plugins whose last call failed, see `GET /plugins`; absent when there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins_failing: Vec<String>,
     /// Its projects, in the order of their names.
     pub projects: Vec<ProjectStatus>,
 }

@@ -80,6 +80,15 @@ pub(super) struct QueryArguments {
     /// With --expand: only along links of this type; may be given several times.
     #[arg(long, value_name = "TYPE", requires = "expand")]
     along: Vec<String>,
+    /// Let this plugin put the best hits into another order, a reranker of `skerry plugins`.
+    #[arg(long, value_name = "PLUGIN")]
+    rerank: Option<String>,
+    /// What the plugin is told; what it means is the plugin's.
+    #[arg(long, value_name = "TEXT", requires = "rerank")]
+    rerank_argument: Option<String>,
+    /// Hits that the plugin is given, at most 1000 [default: 50, or as many as are asked for].
+    #[arg(long, value_name = "N", requires = "rerank")]
+    rerank_candidates: Option<u32>,
     /// Show where each score comes from.
     #[arg(long)]
     explain: bool,
@@ -115,6 +124,9 @@ pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Re
     }
     for (hit, rank) in hits.iter().zip(1 + arguments.offset as usize..) {
         print_hit(hit, rank)?;
+    }
+    if let Some(reason) = answer["reranked"]["failed"].as_str() {
+        note(format_args!("in the query's own order: {reason}"));
     }
     if let Some(reason) = answer["vectors_unavailable"].as_str() {
         note(format_args!("found by words alone: {reason}"));
@@ -156,6 +168,10 @@ fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
     }
     if let Some(set) = &arguments.layer_set {
         body["within"]["layers"] = graph::set_of_layers(set)?;
+    }
+    if let Some(plugin) = &arguments.rerank {
+        body["rerank"] = json!({ "plugin": plugin, "argument": arguments.rerank_argument,
+            "candidates": arguments.rerank_candidates });
     }
     if let Some(hops) = arguments.expand {
         body["expand"] = json!({ "hops": hops, "selection": { "types": arguments.along } });

@@ -89,6 +89,7 @@ impl TestNode {
             embedder_instances: 2,
             seal_after,
             models_file,
+            plugins_file: None,
         };
         // A node before it may still be finishing a page in the background.
         let deadline = std::time::Instant::now() + Duration::from_secs(30);

@@ -11,7 +11,7 @@ use super::check::check;
 use super::{PluginError, PluginKind, PluginLimits, words};
 use crate::call::{CallError, Guard, Limits, Sandbox};
 use crate::cancel::Cancel;
-use crate::components::Component;
+use crate::components::{ArtefactError, Component};
 use crate::engine::Engine;
 
 /// How often somebody who waits for their turn looks whether the answer is still wanted.
@@ -39,9 +39,21 @@ pub(super) fn prepare(
     wasm: &[u8],
 ) -> Result<InstancePre<Guard>, PluginError> {
     check(kind, wasm)?;
-    let component = Component::open(engine, cache_dir, "plugin", wasm)?;
+    let component = compiled(engine, cache_dir, wasm)?;
     // Nothing is in the linker: what a component asks for in some hidden way is not there.
     Linker::new(engine.wasm()).instantiate_pre(component.wasm()).map_err(|error| different(kind, &error))
+}
+
+#[cfg(feature = "compile")]
+fn compiled(engine: &Engine, cache_dir: &Path, wasm: &[u8]) -> Result<Component, ArtefactError> {
+    Component::open(engine, cache_dir, "plugin", wasm)
+}
+
+/// A program without a compiler runs no plugins, and says so rather than to do without them.
+#[cfg(not(feature = "compile"))]
+fn compiled(_: &Engine, _: &Path, _: &[u8]) -> Result<Component, ArtefactError> {
+    let reason = "this program cannot compile components; use a node".to_owned();
+    Err(ArtefactError::Compile { name: "the plugin".to_owned(), reason })
 }
 
 /// The component's exports are not those of its kind.
@@ -62,7 +74,9 @@ impl Isolate {
             // The types of exports are compared when an instance is made. A trap of a start function says the same here; both
             // are told in the engine's words.
             Err(CallError::Instantiate(reason)) => {
-                return Err(PluginError::Interface { kind, reason: words(&reason) });
+                let interface = kind.interface();
+                let reason = format!("no instance with the functions of `{interface}` can be made: {}", words(&reason));
+                return Err(PluginError::Interface { kind, reason });
             }
             Err(error) => return Err(PluginError::Start(error)),
         }

@@ -90,7 +90,7 @@ fn exports_are_compared_when_it_is_opened() {
         (instance $i (export "transform" (func $f)))
         (export "skerry:plugin/publishing@0.1.0" (instance $i)))"#;
     let error = open(&wat::parse_str(other).unwrap()).unwrap_err();
-    assert!(matches!(&error, PluginError::Interface { reason, .. } if reason.contains("transform")), "{error}");
+    assert!(matches!(&error, PluginError::Interface { reason, .. } if reason.contains("publishing@0.1.0")), "{error}");
 }
 
 /// What takes too much before it is called does not start: more memory than it may have, and a start that never ends.
@@ -152,7 +152,7 @@ fn changed_plugins_do_not_panic() {
     let corpus = [component("transform", &transform_module("", "")), built("redact")];
     let mut limits = LIMITS;
     limits.call.deadline = std::time::Duration::from_millis(50);
-    Target::new("plugins", &corpus).cases(150).run(|bytes| {
+    Target::new("plugins", &corpus).cases(60).run(|bytes| {
         let folder = tempfile::tempdir().unwrap();
         if let Ok(plugin) = Transform::open(&ENGINE, folder.path(), bytes, limits) {
             let _ = plugin.transform(&batch("", vec![entry("a", "ann@example.org")]), None);
