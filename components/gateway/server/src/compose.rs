@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use wac_graph::types::Package;
-use wac_graph::{CompositionGraph, EncodeOptions};
+use wac_graph::{CompositionGraph, EncodeOptions, PackageId};
 
 /// Why components could not be joined.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,7 @@ pub fn compose(socket: &[u8], plugs: &[&[u8]]) -> Result<Vec<u8>, ComposeError> 
     let socket = register(0, socket)?;
     let plugs = (1..).zip(plugs).map(|(part, plug)| register(part, plug)).collect::<Result<Vec<_>, _>>()?;
 
-    let world = |graph: &CompositionGraph, package| graph.types()[graph[package].ty()].clone();
+    let world = |graph: &CompositionGraph, package: PackageId| graph.types()[graph[package].ty()].clone();
     let wanted = world(&graph, socket);
     let whole = graph.instantiate(socket);
     let mut instances = BTreeMap::new();

@@ -13,7 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 
 /// A body on its way out.
-pub type Body = UnsyncBoxBody<Bytes, wasmtime_wasi_http::Error>;
+pub(crate) type Body = UnsyncBoxBody<Bytes, wasmtime_wasi_http::Error>;
 
 /// Answers requests.
 pub trait Respond: Send + Sync + 'static {
