@@ -65,7 +65,7 @@ impl Backend for Baked {
 
     fn split(&mut self, text: &str, tokens: u32, overlap: u32) -> Result<Vec<Span>, String> {
         let spans = self.embedder()?.split(text, tokens, overlap).map_err(|error| error.to_string())?;
-        Ok(spans.into_iter().map(|(start, end)| Span { start, end }).collect())
+        Ok(spans.into_iter().map(|span| Span { start: span.start, end: span.end }).collect())
     }
 }
 

@@ -305,9 +305,7 @@ impl Folder {
 
 /// Whether the answer is that only a node can answer.
 fn wants_node(reply: &Reply) -> bool {
-    reply.status >= 400
-        && serde_json::from_slice::<serde_json::Value>(&reply.body)
-            .is_ok_and(|problem| problem.get("type").is_some_and(|kind| kind == "urn:skerry:problem:needs-node"))
+    reply.status == skerry_gateway::Kind::NeedsNode.status()
 }
 
 fn response(reply: Reply, request_id: Option<&str>) -> Response {
