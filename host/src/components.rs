@@ -252,6 +252,24 @@ impl Component {
         Ok((compile_into(&entry, engine, name, wasm)?, sha256))
     }
 
+    /// Takes native code that a trusted key has signed into `cache_dir`, where [`Component::open_compiled`] finds it as if it had
+    /// been compiled here.
+    ///
+    /// # Errors
+    /// As [`artefact::load_signed`]; nothing was kept then.
+    pub fn adopt(
+        engine: &Engine,
+        cache_dir: &Path,
+        name: &str,
+        wasm_sha256: &str,
+        signed: &Path,
+        trusted: &TrustedKeys,
+    ) -> Result<(), artefact::ArtefactError> {
+        artefact::load_signed(engine, signed, trusted, wasm_sha256)?;
+        let entry = Entry::new(cache_dir, name, wasm_sha256, engine);
+        entry.adopt(signed).map_err(|source| artefact::ArtefactError::Io { path: signed.to_owned(), source })
+    }
+
     /// Opens a component of which only the native code was kept: in well under a millisecond whatever its size, since its data
     /// is mapped and not read. None when it is not there, damaged, or of another engine.
     pub fn open_compiled(engine: &Engine, cache_dir: &Path, name: &str, sha256: &str) -> Option<Component> {

@@ -50,7 +50,7 @@ pub(crate) struct Function {
     settings: Settings,
     api_keys: ApiKeys,
     store: Option<Arc<CentralStore>>,
-    shelf: Option<Shelf>,
+    shelf: Option<Arc<Shelf>>,
     following: OnceCell<Following>,
 }
 
@@ -65,7 +65,7 @@ impl Function {
             Some(location) => Some(Arc::new(CentralStore::open(location, &options)?)),
             None => None,
         };
-        let shelf = store.as_ref().map(|store| Shelf::new(Arc::clone(store), &settings));
+        let shelf = store.as_ref().map(|store| Arc::new(Shelf::new(Arc::clone(store), &settings)));
         let api_keys = ApiKeys::new([settings.api_key.as_str()]);
         Ok(Arc::new(Function { settings, api_keys, store, shelf, following: OnceCell::new() }))
     }
@@ -178,7 +178,8 @@ impl Function {
             node.follow_when_asked();
         }
         let router: Router = api::router(Arc::clone(&node), &ApiConfig { api_keys: self.api_keys.clone() });
-        Ok(Following::new(node, router, self.store.clone(), self.settings.fresh, self.settings.embed))
+        let source = self.store.clone().zip(self.shelf.clone());
+        Ok(Following::new(node, router, source, self.settings.fresh, self.settings.embed))
     }
 
     /// Opens the snapshots that the next calls will want.

@@ -66,8 +66,18 @@ struct Held {
     looked: Instant,
     /// Whether the store had nothing newer then.
     is_current: bool,
-    sha256: String,
+    published: Published,
     baked: Arc<Mutex<Baked>>,
+}
+
+/// A snapshot for a replica to begin with.
+pub(crate) struct Seed {
+    pub(crate) published: Published,
+    /// Its native code, with the signed description beside it.
+    pub(crate) code: PathBuf,
+    /// The model and how texts were cut, as an index labels them.
+    pub(crate) label: String,
+    pub(crate) trusted: TrustedKeys,
 }
 
 /// Why a snapshot is not opened; the replica answers then.
@@ -137,10 +147,29 @@ impl Shelf {
 
     /// Opens the project's snapshot, and the model, before they are needed. Answers its version.
     pub(crate) async fn warm(&self, project: &ProjectName) -> Option<String> {
-        let baked = self.current(project).await.inspect_err(|error| tracing::warn!(%project, %error, "not opened")).ok()??;
+        let baked =
+            self.current(project).await.inspect_err(|error| tracing::warn!(%project, %error, "not opened")).ok()??;
         self.tools.get().map(Tools::embedder);
         let version = lock(&baked).reader().manifest().version.clone();
         Some(version)
+    }
+
+    /// The newest snapshot of a project, for a replica to begin with; none when there is none that can be used.
+    pub(crate) async fn seed(&self, project: &ProjectName) -> Option<Seed> {
+        let failed = |error: &ShelfError| tracing::warn!(%project, %error, "the replica begins without the snapshot");
+        // Whether it is the newest does not matter here.
+        self.current(project).await.inspect_err(failed).ok()?;
+        let held = self.held.lock().await;
+        let Held { published, baked, .. } = held.get(project)?;
+        let code = query_code(published).ok()?;
+        let code = self.fetch(code).await.inspect_err(failed).ok()?;
+        let label = {
+            let baked = lock(baked);
+            let manifest = baked.reader().manifest();
+            let skerry_host::snapshot::Chunking { tokens, overlap } = manifest.chunking;
+            manifest.model.as_ref().map(|model| format!("{} {tokens}/{overlap}", model.id))?
+        };
+        Some(Seed { published: published.clone(), code, label, trusted: self.tools.get()?.trusted.clone() })
     }
 
     /// Vectors of texts, by the model of this package.
@@ -166,24 +195,20 @@ impl Shelf {
         let covered = published.covered();
         let looked = Instant::now();
         let newer = has_newer(&covered, &self.store);
-        let (is_current, baked) = match all.get(project).filter(|held| held.sha256 == published.sha256) {
+        let (is_current, baked) = match all.get(project).filter(|held| held.published.sha256 == published.sha256) {
             Some(held) => (!newer.await?, Arc::clone(&held.baked)),
             None => {
                 let (newer, opened) = tokio::join!(newer, self.open(&published));
                 (!newer?, opened?)
             }
         };
-        let held = Held { looked, is_current, sha256: published.sha256, baked: Arc::clone(&baked) };
+        let held = Held { looked, is_current, published, baked: Arc::clone(&baked) };
         all.insert(project.clone(), held);
         Ok(is_current.then_some(baked))
     }
 
     async fn open(&self, published: &Published) -> Result<Arc<Mutex<Baked>>, ShelfError> {
-        let unusable = |reason: &str| ShelfError::Unusable(reason.to_owned());
-        let profile = Profile::here().ok_or_else(|| unusable("there is no native code for processors of this kind"))?;
-        let code = published.artefacts.iter().find(|code| code.part == "query" && code.profile() == profile.name());
-        let code = code.ok_or_else(|| unusable("it has no native code for this machine; bake it with `--profile`"))?;
-        let path = self.fetch(code).await?;
+        let path = self.fetch(query_code(published)?).await?;
         let tools = self.tools().await?;
         let component = artefact::load_signed(&tools.engine, &path, &tools.trusted, &published.query_sha256)?;
         let baked = tools.open(&component, published)?;
@@ -198,7 +223,8 @@ impl Shelf {
         }
         let gone = || ShelfError::Unusable("its native code is gone; a newer snapshot is there in a moment".to_owned());
         let bytes = self.store.native_code(code).await?.ok_or_else(gone)?;
-        let description = serde_json::to_vec(&code.description).map_err(|error| ShelfError::Unusable(error.to_string()))?;
+        let description =
+            serde_json::to_vec(&code.description).map_err(|error| ShelfError::Unusable(error.to_string()))?;
         self.folder.keep(&name, &bytes, &description).map_err(|(path, source)| ShelfError::Folder { path, source })
     }
 
@@ -213,7 +239,8 @@ impl Shelf {
             None => TrustedKeys::default(),
         };
         let engine = Engine::new(&EngineConfig { instances_max: INSTANCES_MAX }).map_err(|error| unusable(&error))?;
-        let components = find_components(self.components_dir.as_deref()).ok().and_then(|dir| Components::open(&dir).ok());
+        let components =
+            find_components(self.components_dir.as_deref()).ok().and_then(|dir| Components::open(&dir).ok());
         let components = components.map(|components| components.trusting(trusted.clone()));
         Ok(Tools { engine, trusted, components, embedder: Mutex::default() })
     }
@@ -239,7 +266,8 @@ impl Tools {
     fn open_embedder(&self) -> Result<Arc<Embedder>, String> {
         let components = self.components.as_ref().ok_or("this function was packed without a model")?;
         let component = components.embedding(&self.engine).map_err(|error| error.to_string())?;
-        let embedder = Embedder::new(&self.engine, &component, 1, EMBEDDING_LIMITS).map_err(|error| error.to_string())?;
+        let embedder =
+            Embedder::new(&self.engine, &component, 1, EMBEDDING_LIMITS).map_err(|error| error.to_string())?;
         Ok(Arc::new(embedder))
     }
 }
@@ -303,6 +331,14 @@ impl Folder {
     }
 }
 
+/// The code of a snapshot for this machine.
+fn query_code(published: &Published) -> Result<&PublishedCode, ShelfError> {
+    let unusable = |reason: &str| ShelfError::Unusable(reason.to_owned());
+    let profile = Profile::here().ok_or_else(|| unusable("there is no native code for processors of this kind"))?;
+    let code = published.artefacts.iter().find(|code| code.part == "query" && code.profile() == profile.name());
+    code.ok_or_else(|| unusable("it has no native code for this machine; bake it with `--profile`"))
+}
+
 /// Whether the answer is that only a node can answer.
 fn wants_node(reply: &Reply) -> bool {
     reply.status == skerry_gateway::Kind::NeedsNode.status()
@@ -332,7 +368,9 @@ mod tests {
     fn the_folder_keeps_to_its_budget() {
         let dir = tempfile::tempdir().unwrap();
         let folder = Folder { dir: dir.path().join("s"), bytes_max: 1_000 };
-        let keep = |name: &str, bytes: usize| folder.keep(name, &vec![7; bytes], b"{}").map(drop).map_err(|(_, error)| error.kind());
+        let keep = |name: &str, bytes: usize| {
+            folder.keep(name, &vec![7; bytes], b"{}").map(drop).map_err(|(_, error)| error.kind())
+        };
         keep("a", 400).unwrap();
         keep("b", 400).unwrap();
         let used = |name: &str, ago: u64| {
@@ -364,7 +402,11 @@ mod tests {
             ("GET", "/query", false),
             ("POST", "/graph/path", false),
         ] {
-            assert_eq!(Shelf::takes(&method.parse().unwrap(), &format!("/api/v1/projects/p{path}")), takes, "{method} {path}");
+            assert_eq!(
+                Shelf::takes(&method.parse().unwrap(), &format!("/api/v1/projects/p{path}")),
+                takes,
+                "{method} {path}"
+            );
         }
     }
 }

@@ -32,6 +32,6 @@ pub use health::{Failing, Health};
 #[cfg(feature = "s3")]
 pub use location::use_ring;
 pub use location::{LocationError, LocationOptions};
-pub use replica::{FillError, Filled, fill, has_newer, push};
+pub use replica::{FillError, Filled, fill, fill_covered, has_newer, push};
 pub use snapshots::{PUBLISHED_FORMAT, Published, PublishedCode};
 pub use store::{CentralStore, PROBE_EVERY, UseError};

@@ -35,6 +35,10 @@ pub struct Published {
     pub bytes: u64,
     /// SHA-256 of its query component, which native code is compiled from.
     pub query_sha256: String,
+    /// SHA-256 of the query component that it was baked into: only a node with the same one can go on from it.
+    pub unbaked_sha256: String,
+    /// Records in it.
+    pub records: u64,
     /// SHA-256 of the embedding component that queries want, `models/<sha256>.wasm`; none where the records have no vectors.
     pub model_sha256: Option<String>,
     /// The chunks that it was baked from, by document: as long as the store lists no others, there is nothing newer.
