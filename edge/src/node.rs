@@ -446,7 +446,7 @@ impl Node {
         self.index(project)?.catch_up(&self.sources)
     }
 
-    /// Opens the index of every project; embeds what a crash or an offline publish left without a vector. What was sealed is
+    /// Opens the index of every project, and the plugins; embeds what a crash or an offline publish left without a vector. What was sealed is
     /// then checked in the background, in a thread of its own: nobody waits for it, not even the end of the program.
     pub fn warm_up(&self) {
         let names: Vec<ProjectName> = match self.sources.replica.projects() {
@@ -457,6 +457,7 @@ impl Node {
             }
         };
         names.iter().for_each(|project| self.follow(project));
+        self.plugins.open_all();
         let indexes: Vec<_> = names.into_iter().filter_map(|name| Some((self.index(&name).ok()?, name))).collect();
         let sources = Arc::clone(&self.sources);
         let checking = std::thread::Builder::new().name("checking".to_owned()).spawn(move || {

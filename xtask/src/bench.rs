@@ -8,6 +8,7 @@ mod embedding;
 mod geometry;
 mod graph;
 mod native;
+mod plugins;
 mod python;
 pub(crate) mod search;
 mod sync;
@@ -65,6 +66,9 @@ pub(crate) struct BenchArguments {
     /// What anomaly scores find of what is put into graphs (about 2 minutes), instead of the rest.
     #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry"])]
     anomalies: bool,
+    /// What plugins cost (seconds), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry", "anomalies"])]
+    plugins: bool,
     #[command(flatten)]
     geometry_arguments: geometry::GeometryArguments,
 }
@@ -82,6 +86,9 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     }
     if arguments.geometry {
         return geometry::bench(&arguments.geometry_arguments);
+    }
+    if arguments.plugins {
+        return plugins::bench();
     }
     if arguments.anomalies {
         return geometry::evaluate(&arguments.geometry_arguments);
