@@ -8,7 +8,7 @@ import type { Answer, Query } from '../query.js'
 import type { SkerryRecord } from '../record.js'
 import { Segment } from '../segment.js'
 import {
-    documentUrl, epochsOf, erasedName, FIRST, genesis, nameOf, SEPARATOR, shardOf, slotsOf, versionOf,
+    documentUrl, epochsOf, erasedName, FIRST, genesis, isFirst, nameOf, SEPARATOR, shardOf, slotsOf, versionOf,
     type Epoch, type ProjectDocument, type Slot,
 } from './documents.js'
 import { deleteRecord, leavesByKey, leavesOf, readRecord, writeRecord } from './leaves.js'
@@ -46,6 +46,8 @@ interface Part {
     genesis: string
     /** The heads that the hub said last that it has; undefined as long as it has said nothing. */
     atHub: string[] | undefined
+    /** Ends what `Replica` hears of changes in it. */
+    leave: () => void
 }
 
 /**
@@ -62,6 +64,8 @@ export class Replica {
     readonly #listeners = new Set<(changes: Change[]) => void>()
     #epoch: Epoch = FIRST
     #shards: Part[] = []
+    /** The name of the epoch whose documents are waited for. */
+    #awaited: string | undefined
     #moving: Promise<void> = Promise.resolve()
 
     private constructor(
@@ -92,41 +96,63 @@ export class Replica {
         const segment = await Segment.create()
         const vectors = new VectorCache(inner)
         const replica = new Replica(project, repo, storage, adapter, catalog, chunking => new SearchIndex(segment, vectors, embedder, chunking))
-        await replica.#enter(epochsOf(catalog.handle.doc()).at(-1)!.epoch)
+        await replica.#enterWhole()
         catalog.handle.on('change', () => void replica.#follow())
+        void replica.#follow()
         return replica
     }
 
-    /** Opens the shards of an epoch and indexes what is in them. */
-    async #enter(epoch: Epoch): Promise<void> {
-        const shards = slotsOf(epoch).filter(slot => slot !== 'catalog')
-        const parts = await Promise.all(shards.map(slot => openPart(this.#repo, this.#storage, this.project, epoch, slot)))
+    /** Takes up the documents of an epoch and indexes what is in them. */
+    async #enter(epoch: Epoch, parts: Part[]): Promise<void> {
         this.#epoch = epoch
         this.#shards = parts
-        for (const { handle } of parts) handle.on('change', payload => this.#changed(handle, payload))
+        for (const part of parts) {
+            const listener = (payload: DocHandleChangePayload<ProjectDocument>) => this.#changed(part.handle, payload)
+            part.handle.on('change', listener)
+            part.leave = () => part.handle.off('change', listener)
+        }
         const all = new Map<string, SkerryRecord | undefined>()
         for (const { handle } of parts) for (const record of readAll(handle.doc())) all.set(record.key, record)
         await this.#index.put(all)
     }
 
-    /** Goes on with the documents of a newer epoch when the catalog names one. */
-    #follow(): Promise<void> {
-        this.#moving = this.#moving.then(async () => {
-            const epochs = epochsOf(this.#catalog.handle.doc())
-            const newest = epochs.at(-1)!.epoch
-            if (nameOf(newest) === nameOf(this.#epoch)) return
-            const [before, unsent] = [this.#shards, this.#unsent()]
-            const had = new Set(before.flatMap(({ handle }) => readAll(handle.doc()).map(({ key }) => key)))
-            for (const { handle } of before) handle.removeAllListeners('change')
-            await this.#enter(newest)
-            const changes = new Map<string, SkerryRecord | undefined>([...had].map(key => [key, undefined]))
-            for (const record of this.records()) changes.set(record.key, record)
-            await this.#index.put(changes)
-            this.#tell(changes)
-            // What the hub had not got is written anew, but for what was erased meanwhile.
-            await this.#carryOver(unsent, epochs)
-        })
-        return this.#moving
+    #openShards(epoch: Epoch): Promise<Part[]> {
+        const shards = slotsOf(epoch).filter(slot => slot !== 'catalog')
+        return Promise.all(shards.map(slot => openPart(this.#repo, this.#storage, this.project, epoch, slot)))
+    }
+
+    /** The newest epoch whose documents are all here. */
+    async #enterWhole(): Promise<void> {
+        for (const { epoch } of epochsOf(this.#catalog.handle.doc()).reverse()) {
+            const parts = await this.#openShards(epoch)
+            if (isFirst(epoch) || parts.every(isWhole)) return this.#enter(epoch, parts)
+        }
+    }
+
+    /** Goes on with the documents of a newer epoch when the catalog names one and all of them have arrived. */
+    async #follow(): Promise<void> {
+        const newest = epochsOf(this.#catalog.handle.doc()).at(-1)!.epoch
+        const name = nameOf(newest)
+        if (name === nameOf(this.#epoch) || name === this.#awaited) return
+        this.#awaited = name
+        const parts = await this.#openShards(newest)
+        await Promise.all(parts.map(becomesWhole))
+        // An even newer one may have been named meanwhile.
+        if (this.#awaited !== name) return
+        this.#moving = this.#moving.then(() => this.#move(newest, parts))
+    }
+
+    async #move(newest: Epoch, parts: Part[]): Promise<void> {
+        const [before, unsent] = [this.#shards, this.#unsent()]
+        const had = before.flatMap(({ handle }) => readAll(handle.doc()).map(({ key }) => key))
+        for (const { leave } of before) leave()
+        await this.#enter(newest, parts)
+        const changes = new Map<string, SkerryRecord | undefined>(had.map(key => [key, undefined]))
+        for (const record of this.records()) changes.set(record.key, record)
+        await this.#index.put(changes)
+        this.#tell(changes)
+        // What the hub had not got is written anew, but for what was erased meanwhile.
+        await this.#carryOver(unsent, epochsOf(this.#catalog.handle.doc()))
     }
 
     /** Records that differ between what we have and what the hub is known to have; undefined for those that we deleted. */
@@ -223,12 +249,14 @@ export class Replica {
     }
 
     /** Answers a query over what is here now. */
-    query(query: Query): Promise<Answer & { vectorsPending: number }> {
+    async query(query: Query): Promise<Answer & { vectorsPending: number }> {
+        await this.#moving
         return this.#index.query(query)
     }
 
     /** Waits until every record that is here can be found by its meaning. */
-    indexed(): Promise<void> {
+    async indexed(): Promise<void> {
+        await this.#moving
         return this.#index.settled()
     }
 
@@ -287,12 +315,30 @@ async function openPart(repo: Repo, storage: SeededStorage, project: string, epo
         handle,
         genesis: Automerge.getHeads(first)[0]!,
         atHub: stored && (JSON.parse(new TextDecoder().decode(stored)) as string[]),
+        leave: () => {},
     }
     handle.on('remote-heads', ({ heads }) => {
         part.atHub = decodeHeads(heads)
         void storage.save(kept, new TextEncoder().encode(JSON.stringify(part.atHub)))
     })
     return part
+}
+
+/** A document of a later epoch says of itself when its beginning is complete. */
+function isWhole({ handle }: Part): boolean {
+    return handle.doc().base?.['@whole'] === true
+}
+
+function becomesWhole(part: Part): Promise<void> {
+    return new Promise(resolve => {
+        const look = () => {
+            if (!isWhole(part)) return
+            part.handle.off('change', look)
+            resolve()
+        }
+        part.handle.on('change', look)
+        look()
+    })
 }
 
 /** Those of the hub's heads that have arrived here; the first change always has. */
