@@ -23,6 +23,7 @@ mod health;
 mod location;
 mod projects;
 mod replica;
+pub mod snapshots;
 mod store;
 pub mod token;
 
