@@ -110,7 +110,7 @@ impl Following {
     /// Reads what the snapshot was baked from, and lays the snapshot down as the index of it: only what is newer is embedded then.
     async fn begin_with(&self, project: &ProjectName, store: &CentralStore, seed: &Seed) -> Result<(), Problem> {
         let replica = self.node.replica();
-        let Seed { published, code, label, trusted } = seed;
+        let Seed { published, query_sha256, code, label, trusted } = seed;
         let whole = skerry_central::fill_covered(replica, project, store, &published.covered()).await;
         let whole = whole.map_err(|error| failed(&error))?;
         let version = replica.version(project).map_err(Problem::from)?.to_string();
@@ -122,7 +122,7 @@ impl Following {
             version: &version,
             sequence: replica.sequence(project).map_err(Problem::from)?,
             documents: published.records,
-            wasm_sha256: &published.query_sha256,
+            wasm_sha256: query_sha256,
             unbaked_sha256: &published.unbaked_sha256,
             label,
             code,

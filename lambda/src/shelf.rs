@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,16 +15,17 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use skerry_central::{CentralStore, Published, PublishedCode, has_newer};
+use skerry_central::snapshots::{Latest, StoredArtefact};
+use skerry_central::{CentralStore, has_newer};
 use skerry_edge::ProjectName;
-use skerry_edge::baked::Baked;
+use skerry_edge::baked::Asked;
 use skerry_edge::models::EMBEDDING_LIMITS;
 use skerry_edge::node::find_components;
 use skerry_edge::problem::Problem;
 use skerry_gateway::{Incoming, Reply, respond};
 use skerry_host::artefact::{self, Profile};
 use skerry_host::keys::TrustedKeys;
-use skerry_host::snapshot::SnapshotReader;
+use skerry_host::snapshot::{QUERY, SnapshotReader};
 use skerry_host::types::{Embedding, ModelInfo};
 use skerry_host::{Component, Components, Embedder, Engine, EngineConfig, Limits};
 use tokio::sync::OnceCell;
@@ -66,13 +67,15 @@ struct Held {
     looked: Instant,
     /// Whether the store had nothing newer then.
     is_current: bool,
-    published: Published,
-    baked: Arc<Mutex<Baked>>,
+    published: Latest,
+    reader: Arc<Mutex<SnapshotReader>>,
 }
 
 /// A snapshot for a replica to begin with.
 pub(crate) struct Seed {
-    pub(crate) published: Published,
+    pub(crate) published: Latest,
+    /// SHA-256 of its query component.
+    pub(crate) query_sha256: String,
     /// Its native code, with the signed description beside it.
     pub(crate) code: PathBuf,
     /// The model and how texts were cut, as an index labels them.
@@ -121,8 +124,8 @@ impl Shelf {
     /// Answers from the project's snapshot, with the bytes that a node would answer. None when there is none, when the store has
     /// something newer, or when the request wants what only a node has.
     pub(crate) async fn answer(&self, project: &ProjectName, parts: &Parts, body: &[u8]) -> Option<Response> {
-        let baked = match self.current(project).await {
-            Ok(baked) => baked?,
+        let reader = match self.current(project).await {
+            Ok(reader) => reader?,
             Err(error) => {
                 tracing::warn!(%project, %error, "the snapshot is not used");
                 return None;
@@ -138,7 +141,12 @@ impl Shelf {
             request_id,
             body,
         };
-        let reply = respond(&mut *lock(&baked), &incoming);
+        let embedder = || self.tools.get().ok_or_else(|| "nothing is open".to_owned()).and_then(Tools::embedder);
+        let reply = respond(&mut Asked { reader: &mut lock(&reader), embedder: &embedder, model_id: None }, &incoming);
+        if lock(&reader).is_poisoned() {
+            // The next request opens it anew.
+            self.held.lock().await.remove(project);
+        }
         if wants_node(&reply) {
             return None;
         }
@@ -147,10 +155,10 @@ impl Shelf {
 
     /// Opens the project's snapshot, and the model, before they are needed. Answers its version.
     pub(crate) async fn warm(&self, project: &ProjectName) -> Option<String> {
-        let baked =
+        let reader =
             self.current(project).await.inspect_err(|error| tracing::warn!(%project, %error, "not opened")).ok()??;
         self.tools.get().map(Tools::embedder);
-        let version = lock(&baked).reader().manifest().version.clone();
+        let version = lock(&reader).manifest().version.clone();
         Some(version)
     }
 
@@ -160,16 +168,23 @@ impl Shelf {
         // Whether it is the newest does not matter here.
         self.current(project).await.inspect_err(failed).ok()?;
         let held = self.held.lock().await;
-        let Held { published, baked, .. } = held.get(project)?;
+        let Held { published, reader, .. } = held.get(project)?;
         let code = query_code(published).ok()?;
+        let query_sha256 = code.member("wasm_sha256").to_owned();
         let code = self.fetch(code).await.inspect_err(failed).ok()?;
         let label = {
-            let baked = lock(baked);
-            let manifest = baked.reader().manifest();
+            let reader = lock(reader);
+            let manifest = reader.manifest();
             let skerry_host::snapshot::Chunking { tokens, overlap } = manifest.chunking;
             manifest.model.as_ref().map(|model| format!("{} {tokens}/{overlap}", model.id))?
         };
-        Some(Seed { published: published.clone(), code, label, trusted: self.tools.get()?.trusted.clone() })
+        Some(Seed {
+            published: published.clone(),
+            query_sha256,
+            code,
+            label,
+            trusted: self.tools.get()?.trusted.clone(),
+        })
     }
 
     /// Vectors of texts, by the model of this package.
@@ -185,44 +200,47 @@ impl Shelf {
     }
 
     /// The project's snapshot, if it has all that the store has.
-    async fn current(&self, project: &ProjectName) -> Result<Option<Arc<Mutex<Baked>>>, ShelfError> {
+    async fn current(&self, project: &ProjectName) -> Result<Option<Arc<Mutex<SnapshotReader>>>, ShelfError> {
         // Held while the store is asked: of two requests one waits, and finds what the other has opened.
         let mut all = self.held.lock().await;
         if let Some(held) = all.get(project).filter(|held| held.looked.elapsed() < self.fresh) {
-            return Ok(held.is_current.then(|| Arc::clone(&held.baked)));
+            return Ok(held.is_current.then(|| Arc::clone(&held.reader)));
         }
         let Some(published) = self.store.latest_snapshot(project).await? else { return Ok(None) };
         let covered = published.covered();
         let looked = Instant::now();
         let newer = has_newer(&covered, &self.store);
-        let (is_current, baked) = match all.get(project).filter(|held| held.published.sha256 == published.sha256) {
-            Some(held) => (!newer.await?, Arc::clone(&held.baked)),
+        let (is_current, reader) = match all.get(project).filter(|held| held.published.sha256 == published.sha256) {
+            Some(held) => (!newer.await?, Arc::clone(&held.reader)),
             None => {
                 let (newer, opened) = tokio::join!(newer, self.open(&published));
                 (!newer?, opened?)
             }
         };
-        let held = Held { looked, is_current, published, baked: Arc::clone(&baked) };
+        let held = Held { looked, is_current, published, reader: Arc::clone(&reader) };
         all.insert(project.clone(), held);
-        Ok(is_current.then_some(baked))
+        Ok(is_current.then_some(reader))
     }
 
-    async fn open(&self, published: &Published) -> Result<Arc<Mutex<Baked>>, ShelfError> {
-        let path = self.fetch(query_code(published)?).await?;
+    async fn open(&self, published: &Latest) -> Result<Arc<Mutex<SnapshotReader>>, ShelfError> {
+        let code = query_code(published)?;
+        let path = self.fetch(code).await?;
         let tools = self.tools().await?;
-        let component = artefact::load_signed(&tools.engine, &path, &tools.trusted, &published.query_sha256)?;
-        let baked = tools.open(&component, published)?;
-        Ok(Arc::new(Mutex::new(baked)))
+        let component = artefact::load_signed(&tools.engine, &path, &tools.trusted, code.member("wasm_sha256"))?;
+        Ok(Arc::new(Mutex::new(tools.open(&component, published)?)))
     }
 
     /// Native code from the store, in the folder for temporary files.
-    async fn fetch(&self, code: &PublishedCode) -> Result<PathBuf, ShelfError> {
-        let name = Path::new(&code.object).file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+    async fn fetch(&self, code: &StoredArtefact) -> Result<PathBuf, ShelfError> {
+        let name = format!("{}.cwasm", code.member("cwasm_sha256"));
+        if name.contains(['/', '\\']) {
+            return Err(ShelfError::Unusable("its native code has no name".to_owned()));
+        }
         if let Some(path) = self.folder.find(&name) {
             return Ok(path);
         }
         let gone = || ShelfError::Unusable("its native code is gone; a newer snapshot is there in a moment".to_owned());
-        let bytes = self.store.native_code(code).await?.ok_or_else(gone)?;
+        let bytes = self.store.read_unchecked(code).await?.ok_or_else(gone)?;
         let description =
             serde_json::to_vec(&code.description).map_err(|error| ShelfError::Unusable(error.to_string()))?;
         self.folder.keep(&name, &bytes, &description).map_err(|(path, source)| ShelfError::Folder { path, source })
@@ -247,14 +265,14 @@ impl Shelf {
 }
 
 impl Tools {
-    fn open(&self, component: &Component, published: &Published) -> Result<Baked, ShelfError> {
+    fn open(&self, component: &Component, published: &Latest) -> Result<SnapshotReader, ShelfError> {
         let reader = SnapshotReader::open(&self.engine, component, LIMITS)?;
         let manifest = reader.manifest();
         if manifest.project != published.project || manifest.version != published.version {
             let reason = format!("it is of {} at {}, not of what the store says", manifest.project, manifest.version);
             return Err(ShelfError::Unusable(reason));
         }
-        Ok(Baked::new(reader, self.embedder()))
+        Ok(reader)
     }
 
     /// The model of this package, or why there is none.
@@ -332,10 +350,10 @@ impl Folder {
 }
 
 /// The code of a snapshot for this machine.
-fn query_code(published: &Published) -> Result<&PublishedCode, ShelfError> {
+fn query_code(published: &Latest) -> Result<&StoredArtefact, ShelfError> {
     let unusable = |reason: &str| ShelfError::Unusable(reason.to_owned());
     let profile = Profile::here().ok_or_else(|| unusable("there is no native code for processors of this kind"))?;
-    let code = published.artefacts.iter().find(|code| code.part == "query" && code.profile() == profile.name());
+    let code = published.artefacts.iter().find(|code| code.part == QUERY && code.member("profile") == profile.name());
     code.ok_or_else(|| unusable("it has no native code for this machine; bake it with `--profile`"))
 }
 

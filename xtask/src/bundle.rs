@@ -108,7 +108,8 @@ fn build(profile: Profile) -> anyhow::Result<PathBuf> {
                 build.args(["--package", package, "--bin", program]);
             }
             // Paths of this machine would be in messages of panics, and make other bytes elsewhere.
-            let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+            let home =
+                std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
             let flags = format!(
                 "--remap-path-prefix={}=/skerry --remap-path-prefix={}=/cargo -C strip=symbols",
                 paths::workspace().display(),

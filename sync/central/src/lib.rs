@@ -23,7 +23,7 @@ mod health;
 mod location;
 mod projects;
 mod replica;
-mod snapshots;
+pub mod snapshots;
 mod store;
 pub mod token;
 
@@ -33,5 +33,4 @@ pub use health::{Failing, Health};
 pub use location::use_ring;
 pub use location::{LocationError, LocationOptions};
 pub use replica::{FillError, Filled, fill, fill_covered, has_newer, push};
-pub use snapshots::{PUBLISHED_FORMAT, Published, PublishedCode};
 pub use store::{CentralStore, PROBE_EVERY, UseError};

@@ -99,7 +99,8 @@ fn records() -> Vec<Value> {
         .collect();
     records.push(json!({"key": "käse/brot 7", "text": "Käse auf Brot – „lecker“ \u{1f9c0} \\ \"/\u{2028}", "data": {"zahl": 1e300, "klein": 5e-324}}));
     records.push(json!({"key": "empty", "data": {"deep": {"er": [[], {}, [{"x": -0.0}]]}}}));
-    let long: Vec<String> = (0..120).map(|at| format!("Sentence {at} tells of the tide at pier {} and of gulls.", at % 9)).collect();
+    let long: Vec<String> =
+        (0..120).map(|at| format!("Sentence {at} tells of the tide at pier {} and of gulls.", at % 9)).collect();
     records.push(json!({"key": "long", "text": long.join(" ")}));
     records
 }
@@ -147,7 +148,6 @@ fn baked(node: &Node, version: &str) -> (Vec<u8>, Vec<u8>) {
     };
     let description = manifest.describe();
     let baked = description.clone();
-    let snapshot =
-        bake::snapshot(&component("query.wasm"), std::iter::once(documents), || baked, &|_| ()).unwrap();
+    let snapshot = bake::snapshot(&component("query.wasm"), std::iter::once(documents), || baked, &|_| ()).unwrap();
     (snapshot, description)
 }
