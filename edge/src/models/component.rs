@@ -89,7 +89,6 @@ impl ComponentModel {
 }
 
 /// The identity of a model whose component somebody gave: what it calls itself, and the SHA-256 of the component.
-#[cfg(feature = "compile")]
 pub(crate) fn given_id(own: &str, sha256: &str) -> String {
     let own: String = own.chars().filter(|c| !c.is_control()).take(64).collect();
     format!("component:{own}@{}", sha256.get(..16).unwrap_or(sha256))
