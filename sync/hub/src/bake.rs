@@ -87,6 +87,7 @@ impl Worker {
             embedder_instances: cores,
             seal_after: SEAL_AFTER,
             models_file: config.models_file.clone(),
+            plugins_file: None,
         })?;
         let profiles: Vec<&str> = config.profiles.iter().map(|profile| profile.name()).collect();
         let recipe = format!(

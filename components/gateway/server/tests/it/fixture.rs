@@ -42,6 +42,7 @@ impl Fixture {
             embedder_instances: 2,
             seal_after: SEAL_AFTER,
             models_file: None,
+            plugins_file: None,
         };
         let node = Node::open(&config).expect("run `cargo xtask components` first");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
