@@ -43,7 +43,9 @@ pub enum PluginFailure {
         reason: String,
     },
     /// It failed so often that it is not asked for a while.
-    #[error("the plugin `{name}` failed {failures} times in a row and is not asked for {seconds} seconds; the last time: {reason}")]
+    #[error(
+        "the plugin `{name}` failed {failures} times in a row and is not asked for {seconds} seconds; the last time: {reason}"
+    )]
     Paused {
         /// Its name.
         name: String,
@@ -136,7 +138,11 @@ impl<P> Plugin<P> {
                 tracing::warn!(plugin = self.config.name, reason, "a plugin gave no answer");
                 if paused {
                     let seconds = rule.pause.as_secs();
-                    tracing::error!(plugin = self.config.name, seconds, "a plugin fails again and again; it is not asked for a while");
+                    tracing::error!(
+                        plugin = self.config.name,
+                        seconds,
+                        "a plugin fails again and again; it is not asked for a while"
+                    );
                 }
             }
             Err(_) => self.health().answered(now - started),

@@ -99,7 +99,8 @@ async fn a_refused_record_refuses_the_publish() {
     let (status, problem) = publish(&node, "p", json!(records)).await;
     assert_eq!((status, &problem["type"]), (422, &json!("urn:skerry:problem:refused-by-plugin")), "{problem}");
     let errors = problem["errors"].as_array().unwrap();
-    let named: Vec<_> = errors.iter().map(|error| (error["index"].as_u64().unwrap(), error["key"].as_str().unwrap())).collect();
+    let named: Vec<_> =
+        errors.iter().map(|error| (error["index"].as_u64().unwrap(), error["key"].as_str().unwrap())).collect();
     assert_eq!(named, [(7, "seven@example.org"), (500, "five@example.org")]);
     assert!(errors[0]["detail"].as_str().unwrap().contains("cannot be changed"), "{problem}");
     assert_eq!(problem["plugin"], "redact");
@@ -114,16 +115,24 @@ async fn a_refused_record_refuses_the_publish() {
 #[tokio::test]
 async fn a_failing_transform_refuses_or_is_passed_over() {
     let data = tempfile::tempdir().unwrap();
-    let faults = ["loop", "trap", "memory", "stack", "output", "count", "key", "invalid", "weight", "error", "settings"];
-    let mut plugins: Vec<Value> =
-        faults.iter().map(|settings| fault("transform", settings, &json!({"projects": [format!("p-{settings}")]}))).collect();
+    let faults =
+        ["loop", "trap", "memory", "stack", "output", "count", "key", "invalid", "weight", "error", "settings"];
+    let mut plugins: Vec<Value> = faults
+        .iter()
+        .map(|settings| fault("transform", settings, &json!({"projects": [format!("p-{settings}")]})))
+        .collect();
     plugins.push(fault("transform", "trap", &json!({"name": "passing", "projects": ["passed"], "on_failure": "pass"})));
     let node = TestNode::with_plugins(data.path(), &json!({ "plugins": plugins }));
-    let records = json!([{"key": "a", "text": "tide", "links": [{"type": "t", "members": [{"role": "r", "key": "a"}]}]}]);
+    let records =
+        json!([{"key": "a", "text": "tide", "links": [{"type": "t", "members": [{"role": "r", "key": "a"}]}]}]);
     for settings in faults {
         let project = format!("p-{settings}");
         let (status, problem) = publish(&node, &project, records.clone()).await;
-        assert_eq!((status, &problem["type"]), (502, &json!("urn:skerry:problem:plugin-failed")), "{settings}: {problem}");
+        assert_eq!(
+            (status, &problem["type"]),
+            (502, &json!("urn:skerry:problem:plugin-failed")),
+            "{settings}: {problem}"
+        );
         assert_eq!(problem["plugin"], format!("transform-{settings}"));
         assert!(problem["detail"].as_str().unwrap().starts_with("Nothing of this request was stored"), "{problem}");
         let stored = node.call("GET", &format!("/projects/{project}/records"), &Value::Null).await.1;
@@ -165,9 +174,11 @@ async fn a_plugin_that_goes_on_failing_is_left_alone() {
 
 async fn dated() -> (tempfile::TempDir, TestNode) {
     let data = tempfile::tempdir().unwrap();
-    let mut plugins = vec![json!({"name": "recency", "kind": "reranker", "component": built("recency"), "deadline_ms": 30_000,
+    let mut plugins =
+        vec![json!({"name": "recency", "kind": "reranker", "component": built("recency"), "deadline_ms": 30_000,
         "settings": {"half_life_days": 10}})];
-    plugins.extend(["", "order", "nan", "twice", "trap", "loop"].map(|settings| fault("reranker", settings, &json!({}))));
+    plugins
+        .extend(["", "order", "nan", "twice", "trap", "loop"].map(|settings| fault("reranker", settings, &json!({}))));
     plugins.push(fault("reranker", "elsewhere", &json!({"projects": ["q"]})));
     let node = TestNode::with_plugins(data.path(), &json!({ "plugins": plugins }));
     let records: Vec<Value> = (0..20)
@@ -181,9 +192,7 @@ async fn dated() -> (tempfile::TempDir, TestNode) {
 #[tokio::test]
 async fn a_reranker_orders_the_hits() {
     let (_data, node) = dated().await;
-    let query = |rerank: Value, k: u32, offset: u32| {
-        json!({"text": "tide", "mode": "keyword", "k": k, "offset": offset, "rerank": rerank})
-    };
+    let query = |rerank: Value, k: u32, offset: u32| json!({"text": "tide", "mode": "keyword", "k": k, "offset": offset, "rerank": rerank});
     let ask = async |body: Value| {
         let (status, answer) = node.call("POST", "/projects/p/query", &body).await;
         assert_eq!(status, 200, "{answer}");
@@ -200,9 +209,11 @@ async fn a_reranker_orders_the_hits() {
     assert_eq!(ranked["reranked"], json!({"plugin": "recency", "candidates": 20}));
     assert_eq!(keys(&ranked)[0], "k19");
     assert_ne!(keys(&ranked), keys(&plain));
-    let scores: Vec<f64> = ranked["hits"].as_array().unwrap().iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
+    let scores: Vec<f64> =
+        ranked["hits"].as_array().unwrap().iter().map(|hit| hit["score"].as_f64().unwrap()).collect();
     assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
-    let score_of = |key: &str| plain["hits"].as_array().unwrap().iter().find(|hit| hit["key"] == key).unwrap()["score"].clone();
+    let score_of =
+        |key: &str| plain["hits"].as_array().unwrap().iter().find(|hit| hit["key"] == key).unwrap()["score"].clone();
     assert_eq!(ranked["hits"][0]["query_score"], score_of("k19"));
     let mut paged = Vec::new();
     for offset in [0, 8, 16] {
@@ -279,7 +290,11 @@ async fn a_filter_chooses_changes() {
         assert!(change["filter_failed"].as_str().unwrap().contains(settings), "{change}");
     }
     let (_, page) = node
-        .call("GET", "/projects/p/changes?limit=1000&filter=subscription-filter-&argument=k14&record=true", &Value::Null)
+        .call(
+            "GET",
+            "/projects/p/changes?limit=1000&filter=subscription-filter-&argument=k14&record=true",
+            &Value::Null,
+        )
         .await;
     assert_eq!((page["changes"].as_array().unwrap().len(), &page["next"]), (10, &json!(203)));
     assert_eq!(page["changes"][0]["record"]["text"], "tide");
@@ -348,7 +363,8 @@ fn plugins_at_the_command_line() {
     let listed = with(&["plugins"]);
     assert!(listed.contains("redact") && listed.contains("not a WebAssembly component"), "{listed}");
     let order = |more: &[&str]| {
-        let arguments: Vec<&str> = ["--json", "query", "--mode", "keyword", "tide"].iter().chain(more).copied().collect();
+        let arguments: Vec<&str> =
+            ["--json", "query", "--mode", "keyword", "tide"].iter().chain(more).copied().collect();
         let answer: Value = serde_json::from_str(&with(&arguments)).unwrap();
         let hits = answer["hits"].as_array().unwrap().iter();
         hits.map(|hit| hit["key"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
@@ -378,7 +394,8 @@ fn plugins_at_the_command_line() {
     assert_eq!(text("c & d"), "[e-mail]", "the serving node publishes for the command");
     drop(server);
 
-    let slip = write_list(data.path(), &json!([{"name": "a", "kind": "transform", "component": "a.wasm", "memory": 5}]));
+    let slip =
+        write_list(data.path(), &json!([{"name": "a", "kind": "transform", "component": "a.wasm", "memory": 5}]));
     let refused = fails(data.path(), &["--plugins", &slip, "status"]);
     assert!(refused.contains("plugins.json") && refused.contains("unknown field `memory`"), "{refused}");
 }
