@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod embedding;
+mod gateway;
 mod geometry;
 mod graph;
 mod native;
@@ -71,6 +72,11 @@ pub(crate) struct BenchArguments {
     plugins: bool,
     #[command(flatten)]
     geometry_arguments: geometry::GeometryArguments,
+    /// The gateway over a snapshot: fresh instances, instances used again, and the node (about 2 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry", "anomalies"])]
+    gateway: bool,
+    #[command(flatten)]
+    gateway_arguments: gateway::GatewayArguments,
 }
 
 const SMALL: usize = 1_000;
@@ -95,6 +101,9 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;
+    if arguments.gateway {
+        return gateway::bench(&arguments.gateway_arguments);
+    }
     if arguments.search {
         run(cargo().args(["build", "--workspace", "--bins"]))?;
         components::build()?;
