@@ -60,7 +60,8 @@ impl Entries {
 
     /// What `sha256sum -c` reads.
     pub(super) fn sums(&self) -> Vec<u8> {
-        let line = |(path, entry): (&String, &Entry)| format!("{}  {path}\n", hex::encode(Sha256::digest(&entry.bytes)));
+        let line =
+            |(path, entry): (&String, &Entry)| format!("{}  {path}\n", hex::encode(Sha256::digest(&entry.bytes)));
         self.entries.iter().map(line).collect::<String>().into_bytes()
     }
 

@@ -46,7 +46,10 @@ fn texts(one: &Crate) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
     }
     if let Some(file) = &one.licence_file {
         let path = one.folder.join(file);
-        texts.insert(file.to_string_lossy().into_owned(), fs::read(&path).with_context(|| format!("read {}", path.display()))?);
+        texts.insert(
+            file.to_string_lossy().into_owned(),
+            fs::read(&path).with_context(|| format!("read {}", path.display()))?,
+        );
     }
     Ok(texts)
 }

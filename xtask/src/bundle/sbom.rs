@@ -64,7 +64,8 @@ fn component(one: &Crate) -> Value {
     let mut component = json!({
         "type": "library", "bom-ref": purl, "name": one.name, "version": one.version, "purl": purl, "scope": "required",
     });
-    let mut put = |name: &str, value: Value| component.as_object_mut().map(|object| object.insert(name.to_owned(), value));
+    let mut put =
+        |name: &str, value: Value| component.as_object_mut().map(|object| object.insert(name.to_owned(), value));
     if let Some(description) = &one.description {
         put("description", json!(description.split_whitespace().collect::<Vec<_>>().join(" ")));
     }

