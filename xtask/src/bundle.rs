@@ -34,6 +34,9 @@ pub(crate) struct BundleArguments {
     /// Which build of the programs; `dev` is for tests of the bundle itself.
     #[arg(long, value_enum, default_value = "release")]
     profile: Profile,
+    /// Take programs and components as they were built before.
+    #[arg(long)]
+    no_build: bool,
     /// Where the archive goes; target/skerry/bundle when absent.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -47,7 +50,10 @@ enum Profile {
 
 /// Builds what goes in and makes the archive.
 pub(crate) fn bundle(arguments: &BundleArguments) -> anyhow::Result<()> {
-    components::build()?;
+    if !arguments.no_build {
+        components::build()?;
+        build(arguments.profile)?;
+    }
     let archive = make(arguments.profile, arguments.out.clone())?;
     println!("{}", archive.display());
     Ok(())
@@ -55,11 +61,12 @@ pub(crate) fn bundle(arguments: &BundleArguments) -> anyhow::Result<()> {
 
 /// The archive that the tests unpack: dev-profile programs, which are built for the tests anyhow.
 pub(crate) fn for_tests() -> anyhow::Result<PathBuf> {
+    build(Profile::Dev)?;
     make(Profile::Dev, None)
 }
 
 fn make(profile: Profile, out: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let programs = build(profile)?;
+    let programs = paths::target().join(if profile == Profile::Dev { "debug" } else { "release" });
     let target = host_target()?;
     let version = env!("CARGO_PKG_VERSION");
     let name = format!("skerry-{version}-{target}");
@@ -95,15 +102,13 @@ fn make(profile: Profile, out: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Builds the programs and answers their folder.
-fn build(profile: Profile) -> anyhow::Result<PathBuf> {
+fn build(profile: Profile) -> anyhow::Result<()> {
     let mut build = cargo();
-    build.args(["build", "--locked"]);
     match profile {
-        // All of the workspace, so that features are those of the tests and nothing is built twice.
-        Profile::Dev => build.args(["--workspace", "--bins"]),
+        // As the tests build them: with other features of dependencies everything would be built a second time.
+        Profile::Dev => build.args(["test", "--workspace", "--no-run", "--quiet"]),
         Profile::Release => {
-            build.arg("--release");
+            build.args(["build", "--locked", "--release"]);
             for (program, package) in PROGRAMS {
                 build.args(["--package", package, "--bin", program]);
             }
@@ -118,8 +123,7 @@ fn build(profile: Profile) -> anyhow::Result<PathBuf> {
             build.env("RUSTFLAGS", flags)
         }
     };
-    run(&mut build).context("build the programs")?;
-    Ok(paths::target().join(if profile == Profile::Dev { "debug" } else { "release" }))
+    run(&mut build).context("build the programs")
 }
 
 /// What `rustc` builds for when nothing else is said.

@@ -4,7 +4,7 @@
 #   ./install.sh [--prefix DIR]      default: $HOME/.local
 set -eu
 
-prefix=${HOME:-}/.local
+prefix=${HOME:+$HOME/.local}
 while [ $# -gt 0 ]; do
     case $1 in
         --prefix) prefix=${2:?--prefix needs a folder}; shift 2 ;;
@@ -12,6 +12,12 @@ while [ $# -gt 0 ]; do
         *) echo "usage: $0 [--prefix DIR]" >&2; exit 2 ;;
     esac
 done
+
+case $prefix in
+    '') echo "there is no HOME; say where with --prefix DIR" >&2; exit 2 ;;
+    /*) ;;
+    *) prefix=$PWD/$prefix ;;
+esac
 
 cd "$(dirname "$0")"
 if ! sha256sum --quiet -c SHA256SUMS >&2; then

@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import { decodeHeads, Repo, type DocHandle, type DocHandleChangePayload, type StorageAdapterInterface } from '@automerge/automerge-repo'
+import { Repo, type DocHandleChangePayload, type StorageAdapterInterface } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import { IndexedDBStorageAdapter } from '@automerge/automerge-repo-storage-indexeddb'
 import type { Embedder } from '../embedder.js'
@@ -8,13 +8,14 @@ import type { Answer, Query } from '../query.js'
 import type { SkerryRecord } from '../record.js'
 import { Segment } from '../segment.js'
 import {
-    documentUrl, epochsOf, erasedName, FIRST, genesis, isFirst, nameOf, SEPARATOR, shardOf, slotsOf, versionOf,
-    type Epoch, type ProjectDocument, type Slot,
+    epochsOf, FIRST, isErased, isFirst, nameOf, SEPARATOR, shardOf, slotsOf, versionOf,
+    type Epoch, type KnownEpoch, type ProjectDocument,
 } from './documents.js'
 import { deleteRecord, leavesByKey, leavesOf, readRecord, writeRecord } from './leaves.js'
+import { becomesWhole, isCovered, isWhole, knownHere, openPart, readAll, recordsByKey, type Handle, type Part } from './part.js'
 import { SearchIndex } from './search-index.js'
 import { MemoryStorage, SeededStorage } from './storage.js'
-import { USUAL, VectorCache, type Chunking } from './vectors.js'
+import { chunkingOf, VectorCache, type Chunking } from './vectors.js'
 
 /** How a replica is opened. */
 export interface ReplicaOptions {
@@ -37,17 +38,10 @@ export interface Change {
     record?: SkerryRecord
 }
 
-type Handle = DocHandle<ProjectDocument>
-
-/** One of the documents. */
-interface Part {
-    handle: Handle
-    /** The hash of its first change. */
-    genesis: string
-    /** The heads that the hub said last that it has; undefined as long as it has said nothing. */
-    atHub: string[] | undefined
-    /** Ends what `Replica` hears of changes in it. */
-    leave: () => void
+/** A change of one record, within the map of its shard. */
+interface Edit {
+    key: string
+    edit: (shard: Record<string, unknown>) => void
 }
 
 /**
@@ -87,15 +81,16 @@ export class Replica {
     /** Opens what is stored here, offline as well, and connects to the hub when there is one. */
     static async open(options: ReplicaOptions): Promise<Replica> {
         const { project, url, token, retryMs = 5_000, embedder } = options
-        const inner = options.storage ?? (typeof indexedDB === 'undefined' ? new MemoryStorage() : new IndexedDBStorageAdapter(`skerry-${project}`))
+        const usual = () => (typeof indexedDB === 'undefined' ? new MemoryStorage() : new IndexedDBStorageAdapter(`skerry-${project}`))
+        const inner = options.storage ?? usual()
         const storage = new SeededStorage(inner)
-        const address = url && (token === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}access_token=${encodeURIComponent(token)}`)
-        const adapter = address ? new WebSocketClientAdapter(address, retryMs) : undefined
+        const adapter = url ? new WebSocketClientAdapter(withToken(url, token), retryMs) : undefined
         const repo = new Repo({ storage, network: adapter ? [adapter] : [], enableRemoteHeadsGossiping: false })
         const catalog = await openPart(repo, storage, project, FIRST, 'catalog')
         const segment = await Segment.create()
         const vectors = new VectorCache(inner)
-        const replica = new Replica(project, repo, storage, adapter, catalog, chunking => new SearchIndex(segment, vectors, embedder, chunking))
+        const index = (chunking: () => Chunking) => new SearchIndex(segment, vectors, embedder, chunking)
+        const replica = new Replica(project, repo, storage, adapter, catalog, index)
         await replica.#enterWhole()
         catalog.handle.on('change', () => void replica.#follow())
         void replica.#follow()
@@ -139,7 +134,14 @@ export class Replica {
         await Promise.all(parts.map(becomesWhole))
         // An even newer one may have been named meanwhile.
         if (this.#awaited !== name) return
-        this.#moving = this.#moving.then(() => this.#move(newest, parts))
+        await this.#inOrder(() => this.#move(newest, parts))
+    }
+
+    /** One after another: a write must not fall between the documents of two epochs. */
+    #inOrder<T>(work: () => Promise<T>): Promise<T> {
+        const done = this.#moving.then(work)
+        this.#moving = done.then(() => {}, () => {})
+        return done
     }
 
     async #move(newest: Epoch, parts: Part[]): Promise<void> {
@@ -170,10 +172,9 @@ export class Replica {
         return found
     }
 
-    async #carryOver(unsent: Map<string, SkerryRecord | undefined>, epochs: { epoch: Epoch; erased: string[] }[]): Promise<void> {
+    async #carryOver(unsent: Map<string, SkerryRecord | undefined>, epochs: KnownEpoch[]): Promise<void> {
         for (const [key, record] of unsent) {
-            const names = await Promise.all(epochs.slice(1).map(({ epoch, erased }) => erasedName(this.project, epoch, key).then(name => erased.includes(name))))
-            if (names.includes(true)) continue
+            if (await isErased(this.project, epochs, key)) continue
             if (record === undefined) await this.#delete([key])
             else await this.#publish([record])
         }
@@ -199,29 +200,29 @@ export class Replica {
     }
 
     /** Writes records; each takes the place of what was under its key. On return they are found, and stored here. */
-    async publish(records: SkerryRecord[]): Promise<void> {
-        await this.#moving
-        await this.#publish(records)
+    publish(records: SkerryRecord[]): Promise<void> {
+        return this.#inOrder(() => this.#publish(records))
     }
 
     async #publish(records: SkerryRecord[]): Promise<void> {
         for (const { key } of records) checkKey(key)
-        const leaves = await Promise.all(records.map(async record => ({ key: record.key, leaves: await leavesOf(record) })))
-        await this.#write(leaves.map(({ key, leaves }) => ({ key, edit: (shard: Record<string, unknown>) => writeRecord(shard, key, leaves) })))
+        await this.#write(await Promise.all(records.map(async record => {
+            const leaves = await leavesOf(record)
+            return { key: record.key, edit: shard => writeRecord(shard, record.key, leaves) }
+        })))
     }
 
     /** Deletes records; keys that are not there are passed over. */
-    async delete(keys: string[]): Promise<void> {
-        await this.#moving
-        await this.#delete(keys)
+    delete(keys: string[]): Promise<void> {
+        return this.#inOrder(() => this.#delete(keys))
     }
 
     #delete(keys: string[]): Promise<void> {
-        return this.#write(keys.map(key => ({ key, edit: (shard: Record<string, unknown>) => deleteRecord(shard, key) })))
+        return this.#write(keys.map(key => ({ key, edit: shard => deleteRecord(shard, key) })))
     }
 
     /** One change for each shard. */
-    async #write(edits: { key: string; edit: (shard: Record<string, unknown>) => void }[]): Promise<void> {
+    async #write(edits: Edit[]): Promise<void> {
         const shards = await Promise.all(edits.map(({ key }) => shardOf(this.#epoch, key)))
         const touched = [...new Set(shards)].map(shard => this.#shards[shard]!.handle)
         for (const shard of new Set(shards)) {
@@ -301,84 +302,12 @@ export class Replica {
     }
 }
 
-/** A document that is here: from the storage, from its first change, and from the hub as soon as that answers. */
-async function openPart(repo: Repo, storage: SeededStorage, project: string, epoch: Epoch, slot: Slot): Promise<Part> {
-    const url = await documentUrl(project, epoch, slot)
-    const id = url.slice('automerge:'.length)
-    const first = genesis(project, epoch, slot)
-    storage.seed(id, Automerge.save(first))
-    // Kept beside the document: a tab that is opened again must know what the hub had, or it would take all for its own.
-    const kept = ['skerry-at-hub', id]
-    const stored = await storage.load(kept)
-    const handle = await repo.find<ProjectDocument>(url)
-    const part: Part = {
-        handle,
-        genesis: Automerge.getHeads(first)[0]!,
-        atHub: stored && (JSON.parse(new TextDecoder().decode(stored)) as string[]),
-        leave: () => {},
-    }
-    handle.on('remote-heads', ({ heads }) => {
-        part.atHub = decodeHeads(heads)
-        void storage.save(kept, new TextEncoder().encode(JSON.stringify(part.atHub)))
-    })
-    return part
-}
-
-/** A document of a later epoch says of itself when its beginning is complete. */
-function isWhole({ handle }: Part): boolean {
-    return handle.doc().base?.['@whole'] === true
-}
-
-function becomesWhole(part: Part): Promise<void> {
-    return new Promise(resolve => {
-        const look = () => {
-            if (!isWhole(part)) return
-            part.handle.off('change', look)
-            resolve()
-        }
-        part.handle.on('change', look)
-        look()
-    })
-}
-
-/** Those of the hub's heads that have arrived here; the first change always has. */
-function knownHere({ handle, genesis, atHub }: Part): string[] {
-    const here = (atHub ?? []).filter(head => Automerge.inspectChange(handle.doc(), head) !== null)
-    return here.length > 0 ? here : [genesis]
-}
-
-function readAll(doc: ProjectDocument): SkerryRecord[] {
-    return [...recordsByKey(doc).values()]
-}
-
-function recordsByKey(doc: ProjectDocument): Map<string, SkerryRecord> {
-    const records = doc.records ?? {}
-    const found = new Map<string, SkerryRecord>()
-    for (const [key, leaves] of leavesByKey(records)) {
-        const record = readRecord(records, key, leaves)
-        if (record !== undefined) found.set(key, record)
-    }
-    return found
-}
-
-/** Whether the hub has all that is here. */
-function isCovered({ handle, atHub }: Part): boolean {
-    return atHub !== undefined && Automerge.getHeads(handle.doc()).every(head => atHub.includes(head))
-}
-
-function chunkingOf(catalog: ProjectDocument): Chunking {
-    try {
-        const { tokens, overlap } = JSON.parse(String(catalog.fields?.chunking)) as Chunking
-        if (Number.isInteger(tokens) && Number.isInteger(overlap) && tokens >= 8 && overlap < tokens / 2) return { tokens, overlap }
-    } catch {
-        // Absent, or not as described, which counts as absent.
-    }
-    return USUAL
+function withToken(url: string, token: string | undefined): string {
+    return token === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}access_token=${encodeURIComponent(token)}`
 }
 
 function checkKey(key: string): void {
     const bytes = new TextEncoder().encode(key).length
-    // eslint-disable-next-line no-control-regex
     if (bytes < 1 || bytes > 512 || /[\u0000-\u001f\u007f-\u009f]/.test(key)) {
         throw new SkerryError('invalid', 'a key has 1 to 512 bytes and no control characters')
     }
