@@ -261,14 +261,17 @@ impl Models {
     pub fn component_path(&self, name: &str) -> Result<PathBuf, ModelError> {
         // An unknown one is told by the function that tells it.
         let Some(entry) = self.entries.get(name) else {
-            return self.get(name).and(Err(ModelError::Unusable { name: name.to_owned(), reason: "it is gone".to_owned() }));
+            return self
+                .get(name)
+                .and(Err(ModelError::Unusable { name: name.to_owned(), reason: "it is gone".to_owned() }));
         };
         match &entry.source {
             Source::BuiltIn { component } => Ok(self.components_dir.join(format!("{component}.wasm"))),
             Source::Configured(ModelConfig::Component(config)) => Ok(config.path.clone()),
             Source::Configured(ModelConfig::Endpoint(_)) => Err(ModelError::Unusable {
                 name: name.to_owned(),
-                reason: "it is asked over the network, so it cannot be put into a file; bake without the model".to_owned(),
+                reason: "it is asked over the network, so it cannot be put into a file; bake without the model"
+                    .to_owned(),
             }),
         }
     }

@@ -173,9 +173,7 @@ fn component(
     part: &str,
     wasm: &[u8],
 ) -> Result<Component, SnapshotOpenError> {
-    if let (Some(trusted), Some(profile), Some(sha256)) =
-        (&options.trusted, Profile::here(), file.part_sha256(part))
-    {
+    if let (Some(trusted), Some(profile), Some(sha256)) = (&options.trusted, Profile::here(), file.part_sha256(part)) {
         let code = code_path(path, part, profile);
         if code.is_file() {
             match load_signed(engine, &code, trusted, sha256) {

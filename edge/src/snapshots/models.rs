@@ -64,7 +64,9 @@ impl SharedModels {
     fn beside(&self, engine: &Engine, name: &str, id: &str) -> Result<Arc<Embedder>, String> {
         let absent = "the snapshot has no model inside";
         let Some(dir) = &self.components_dir else {
-            return Err(format!("{absent}; name a folder that has `{name}` with --components, or bake with --with-model"));
+            return Err(format!(
+                "{absent}; name a folder that has `{name}` with --components, or bake with --with-model"
+            ));
         };
         let component = match name {
             DEFAULT_MODEL => "embedding",

@@ -101,7 +101,8 @@ fn ask(snapshot: &Snapshot, method: &str, path: &str, body: &Value) -> Reply {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_version_is_the_same_file() {
     let (here, there) = (filled().await, TestNode::new());
-    let change = json!({"records": [{"key": "tide", "text": "High water at one"}, {"key": "gone", "text": "Soon gone"}]});
+    let change =
+        json!({"records": [{"key": "tide", "text": "High water at one"}, {"key": "gone", "text": "Soon gone"}]});
     here.call("POST", "/projects/p/records", &change).await;
     assert_eq!(here.call("DELETE", "/projects/p/records/gone", &Value::Null).await.0, 204);
     let version = here.version().await;
@@ -113,7 +114,8 @@ async fn the_same_version_is_the_same_file() {
     assert_eq!(there.version().await, version);
     assert!(baked(&there.node, &options) == file, "on a replica that got everything at once");
 
-    let more = json!({"records": [{"key": "tide", "text": "High water at two"}, {"key": "new", "text": "Not there before"}]});
+    let more =
+        json!({"records": [{"key": "tide", "text": "High water at two"}, {"key": "new", "text": "Not there before"}]});
     here.call("POST", "/projects/p/records", &more).await;
     here.call("DELETE", "/projects/p/records/moon", &Value::Null).await;
     assert!(baked(&here.node, &options) != file);
@@ -249,8 +251,7 @@ fn files_are_baked_and_run() {
     assert!(fails(&data, &["keys", "new", &text("key")]).contains("key"), "a key is not written over");
     let profile = skerry_host::artefact::Profile::here().unwrap();
     let file = text("p.wasm");
-    let arguments =
-        ["bake", "p", "-o", &file, "--with-model", "--sign", &text("key"), "--profile", profile.name()];
+    let arguments = ["bake", "p", "-o", &file, "--with-model", "--sign", &text("key"), "--profile", profile.name()];
     let told = ok(&data, &arguments);
     assert!(told.contains(&format!("signed by {public}")), "{told}");
     std::fs::remove_dir_all(&data).unwrap();

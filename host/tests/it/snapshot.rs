@@ -139,7 +139,11 @@ fn a_changed_file_is_refused() {
     for position in component_bytes..file.len() {
         for bit in 0..8 {
             changed[position] ^= 1 << bit;
-            assert!(!accepted(&changed), "bit {bit} of byte {position}, {} behind the component", position - component_bytes);
+            assert!(
+                !accepted(&changed),
+                "bit {bit} of byte {position}, {} behind the component",
+                position - component_bytes
+            );
             changed[position] ^= 1 << bit;
         }
     }

@@ -159,8 +159,7 @@ impl Worker {
     fn recipe_of(&self, project: &ProjectName) -> anyhow::Result<String> {
         let info = self.node.replica().project(project)?;
         let version = self.node.replica().version(project)?;
-        let derivation =
-            skerry_edge::index::derive::Derivation::new(self.node.models(), &info.settings);
+        let derivation = skerry_edge::index::derive::Derivation::new(self.node.models(), &info.settings);
         let model = derivation.model().map(|model| model.card().id.clone()).unwrap_or_default();
         let chunking = derivation.chunking();
         let all = format!(

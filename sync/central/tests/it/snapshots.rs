@@ -7,8 +7,8 @@ use object_store::ObjectStore;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use sha2::{Digest, Sha256};
-use skerry_central::snapshots::{LATEST_FORMAT, Latest, StoredArtefact};
 use skerry_central::CentralStore;
+use skerry_central::snapshots::{LATEST_FORMAT, Latest, StoredArtefact};
 use skerry_sync::ProjectName;
 
 fn store() -> (Arc<InMemory>, CentralStore) {

@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use skerry_hub::central::snapshots::Latest;
-use skerry_hub::central::{CentralStore, LocationOptions, has_newer, push};
 use skerry_host::artefact::{self, Profile};
 use skerry_host::keys::{SigningKey, TrustedKeys};
 use skerry_host::snapshot::{EMBEDDING, QUERY, SnapshotFile, verify};
 use skerry_host::{Engine, EngineConfig};
+use skerry_hub::central::snapshots::Latest;
+use skerry_hub::central::{CentralStore, LocationOptions, has_newer, push};
 use skerry_sync::document::DocumentId;
 use skerry_sync::{ProjectChange, ProjectName, Record, RecordKey, Replica, Settings, Timestamp};
 
@@ -73,7 +73,10 @@ impl World {
 }
 
 /// The documents that were covered, as a reader of the store asks for them.
-fn covers(latest: &Latest, replica: &Replica) -> std::collections::BTreeMap<DocumentId, Vec<skerry_sync::hub::ChunkName>> {
+fn covers(
+    latest: &Latest,
+    replica: &Replica,
+) -> std::collections::BTreeMap<DocumentId, Vec<skerry_sync::hub::ChunkName>> {
     let documents = replica.documents_of(&notes()).unwrap();
     let all = documents.shards.into_iter().chain([documents.catalog]);
     let names = |document: &DocumentId| {
