@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use skerry_host::bake::{self, BakeError};
 use skerry_host::keys::SigningKey;
-use skerry_host::snapshot::{self, Chunking, Manifest, Model, SnapshotError};
+use skerry_host::snapshot::{self, Chunking, Manifest, Model};
 use skerry_host::types::Document;
 use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica};
 
@@ -80,7 +80,6 @@ pub fn bake(
     if model.is_some() {
         embed(node, &derivation, &records, progress)?;
     }
-    let Chunking { tokens, overlap } = chunking(&derivation);
     let manifest = Manifest {
         format: snapshot::FORMAT,
         project: project.to_string(),
@@ -94,7 +93,7 @@ pub fn bake(
             dimensions: card.dimensions,
             tokens_max: card.tokens_max,
         }),
-        chunking: Chunking { tokens, overlap },
+        chunking: chunking(&derivation),
         records: records.len() as u64,
         chunks: 0,
         has_records: !options.without_records,
@@ -226,10 +225,4 @@ fn refused(error: BakeError) -> Problem {
 
 fn failed(cause: &dyn std::fmt::Display) -> Problem {
     Problem::internal(cause)
-}
-
-impl From<SnapshotError> for Problem {
-    fn from(error: SnapshotError) -> Self {
-        Problem::internal(&error)
-    }
 }

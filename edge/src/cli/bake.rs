@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -68,9 +67,9 @@ pub(super) fn bake(globals: &Globals, arguments: &BakeArguments) -> anyhow::Resu
         key: key()?,
     };
     let node = Node::open(&globals.node_config(None)?)?;
-    let bar = ProgressBar::new(0).with_style(ProgressStyle::with_template("{msg} [{wide_bar}] {pos}/{len}")?);
-    let is_quiet = AtomicBool::new(globals.json);
-    let file = bake::bake(&node, &project, &options, &|step| show(&bar, step, is_quiet.load(Ordering::Relaxed)))?;
+    let bar = if globals.json { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    let bar = bar.with_style(ProgressStyle::with_template("{msg} [{wide_bar}] {pos}/{len}")?);
+    let file = bake::bake(&node, &project, &options, &|step| show(&bar, step))?;
     bar.finish_and_clear();
     let output = arguments.output.clone().unwrap_or_else(|| PathBuf::from(format!("{project}.wasm")));
     write_whole(&output, &file)?;
@@ -90,10 +89,7 @@ pub(super) fn bake(globals: &Globals, arguments: &BakeArguments) -> anyhow::Resu
     report(globals, &output, &file, &read, &code)
 }
 
-fn show(bar: &ProgressBar, step: Step, is_quiet: bool) {
-    if is_quiet {
-        return;
-    }
+fn show(bar: &ProgressBar, step: Step) {
     match step {
         Step::Vectors { done, of } => {
             bar.set_message("vectors");

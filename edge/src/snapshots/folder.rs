@@ -44,8 +44,16 @@ pub struct Folder {
     options: OpenOptions,
     models: SharedModels,
     files: BTreeMap<String, (PathBuf, Manifest)>,
+    open: Mutex<Open>,
+}
+
+/// Snapshots that are open.
+#[derive(Debug, Default)]
+struct Open {
+    /// Counts questions.
+    clock: u64,
     /// By project, with when it was last asked.
-    open: Mutex<(u64, BTreeMap<String, (u64, Arc<Snapshot>)>)>,
+    snapshots: BTreeMap<String, (u64, Arc<Snapshot>)>,
 }
 
 impl Folder {
@@ -92,7 +100,7 @@ impl Folder {
         let Some((path, _)) = self.files.get(project) else { return Ok(None) };
         // Held while it is opened: two who need it at once wait for one.
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let (clock, snapshots) = &mut *open;
+        let Open { clock, snapshots } = &mut *open;
         *clock += 1;
         if let Some((used, snapshot)) = snapshots.get_mut(project) {
             *used = *clock;
@@ -114,10 +122,8 @@ impl Folder {
         let named = path.map(|rest| rest.split('/').next().unwrap_or_default()).unwrap_or_default();
         let name = percent_encoding::percent_decode_str(named).decode_utf8_lossy();
         // What is not about one project, health or a list or a mistake, any of them answers; the list is of all.
-        let project = match self.files.contains_key(name.as_ref()) {
-            true => name.into_owned(),
-            false => self.files.keys().next().cloned().unwrap_or_default(),
-        };
+        let first = || self.files.keys().next().cloned().unwrap_or_default();
+        let project = if self.files.contains_key(name.as_ref()) { name.into_owned() } else { first() };
         if incoming.path == "/api/v1/projects" && self.files.len() > 1 {
             return self.list(incoming);
         }

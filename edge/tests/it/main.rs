@@ -27,6 +27,7 @@ mod replicas;
 mod sealing;
 mod search;
 mod search_cli;
+mod snapshots;
 mod sparql;
 mod test_hub;
 mod versions;
