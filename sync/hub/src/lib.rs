@@ -24,7 +24,6 @@ pub mod bake;
 pub mod cli;
 mod connection;
 mod driver;
-mod logging;
 mod metrics;
 pub mod notices;
 mod pace;
