@@ -5,6 +5,7 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod embedding;
+mod functions;
 mod gateway;
 mod geometry;
 mod graph;
@@ -77,6 +78,11 @@ pub(crate) struct BenchArguments {
     gateway: bool,
     #[command(flatten)]
     gateway_arguments: gateway::GatewayArguments,
+    /// Functions: cold starts, warm calls, memory, and a node with fifty snapshots (about 8 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry", "gateway"])]
+    functions: bool,
+    #[command(flatten)]
+    functions_arguments: functions::FunctionsArguments,
 }
 
 const SMALL: usize = 1_000;
@@ -101,6 +107,9 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;
+    if arguments.functions {
+        return functions::bench(&arguments.functions_arguments);
+    }
     if arguments.gateway {
         return gateway::bench(&arguments.gateway_arguments);
     }

@@ -8,6 +8,7 @@ mod bundle;
 mod components;
 mod distill;
 mod fetch;
+mod lambda;
 mod node;
 mod paths;
 mod plugins;
@@ -64,6 +65,8 @@ enum Command {
     Fetch,
     /// Builds the npm package and the demo page into target/skerry/npm (docs/browser.md).
     Npm,
+    /// Makes the package that AWS Lambda takes (docs/lambda.md).
+    Lambda(lambda::LambdaArguments),
     /// Makes one archive that installs and runs without a network (docs/air-gap.md).
     Bundle(bundle::BundleArguments),
 }
@@ -80,6 +83,7 @@ fn main() -> anyhow::Result<()> {
         Command::Components => components::build(),
         Command::Plugins => plugins::build().map(drop),
         Command::Fetch => fetch::fetch(),
+        Command::Lambda(arguments) => lambda::lambda(&arguments),
         Command::Bundle(arguments) => bundle::bundle(&arguments),
         Command::Npm => components::build().and_then(|()| sdk::npm()).map(|dir| println!("{}", dir.display())),
     }
