@@ -2,6 +2,7 @@
 //! of the folder itself, opened in this process.
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
+mod bake;
 mod chart;
 mod client;
 mod embed;
@@ -83,6 +84,13 @@ Examples:
   skerry reembed -p harbour --model all-MiniLM-L6-v2-static
   skerry reembed -p harbour --chunk-tokens 128 --chunk-overlap 16
   skerry reembed -p harbour --cancel";
+
+const BAKE_EXAMPLES: &str = "\
+Examples:
+  skerry bake harbour -o harbour.wasm --with-model
+  skerry run harbour.wasm --query 'when is the tide high'
+  skerry keys new ada.key && skerry bake harbour --sign ada.key
+  skerry run harbour.wasm --trusted keys.txt --listen 127.0.0.1:8790";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -218,6 +226,16 @@ enum Command {
     /// A header, a record a line in the order of their keys, and a trailer with their number and a digest.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(transfer::ExportArguments),
+    /// Bake a project at a version into one file that answers queries by itself: a WebAssembly component.
+    ///
+    /// The same version gives the same bytes on every replica. `skerry run` asks it; other hosts can too, see docs/snapshots.md.
+    #[command(after_help = BAKE_EXAMPLES)]
+    Bake(bake::BakeArguments),
+    /// Ask a snapshot that `bake` made, or serve it: with no replica and nothing else on the machine.
+    Run(bake::RunArguments),
+    /// Make and show the keys that snapshots are signed with.
+    #[command(subcommand)]
+    Keys(bake::KeysCommand),
     /// Show the node, its projects, how far their indexes are, and what is not yet at the hub.
     Status(show::StatusArguments),
     /// Print what changes in the project, a JSON object a line, until it is stopped.
@@ -337,6 +355,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Export(export) => transfer::export(&globals, &export),
         Command::Status(status) => show::status(&globals, &status),
         Command::Watch(watch) => watch::watch(&globals, &watch),
+        Command::Bake(arguments) => bake::bake(&globals, &arguments),
+        Command::Run(arguments) => bake::run(&globals, &arguments),
+        Command::Keys(command) => bake::keys(&globals, &command),
         Command::Embed(embed) => embed::embed(&globals, &embed),
     }
 }

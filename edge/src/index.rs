@@ -24,6 +24,7 @@ use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, VersionInf
 use crate::models::{ModelError, Models};
 use derive::Derivation;
 use reader::{Position, Reader};
+pub use sealing::Adopted;
 #[cfg(feature = "compile")]
 use sealing::Sealed;
 use sealing::{Checked, SealedSegments};
@@ -498,6 +499,18 @@ impl ProjectIndex {
             self.sealed.delete_files();
         }
         Ok(true)
+    }
+
+    /// Lays a snapshot down as the sealed segment of an index that nobody has asked yet.
+    ///
+    /// # Errors
+    /// In words, when it does not fit; the index is made from the feed then.
+    pub fn adopt(&self, sources: &Sources, snapshot: &Adopted<'_>) -> Result<(), String> {
+        let _feeding = lock(&self.feeding);
+        if lock(&self.state).is_some() {
+            return Err("the index is in use already".to_owned());
+        }
+        self.sealed.adopt(sources, snapshot)
     }
 
     /// Reads the files of the sealed segments in full, which opening them does not, and leaves out those that are damaged:

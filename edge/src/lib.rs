@@ -10,6 +10,9 @@
 mod alike;
 pub mod api;
 pub mod auth;
+#[cfg(feature = "compile")]
+pub mod bake;
+pub mod baked;
 pub mod body;
 mod chart;
 #[cfg(feature = "cli")]
@@ -43,6 +46,8 @@ pub mod problem;
 pub mod reembed;
 #[cfg(feature = "cli")]
 pub mod serve;
+#[cfg(feature = "compile")]
+pub mod snapshots;
 #[cfg(feature = "sparql")]
 pub mod sparql;
 pub use skerry_sync::ProjectName;

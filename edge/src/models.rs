@@ -25,6 +25,8 @@ use skerry_sync::{Chunking, Settings, Span};
 
 use component::ComponentModel;
 pub use component::EMBEDDING_LIMITS;
+#[cfg(feature = "compile")]
+pub(crate) use component::given_id;
 use config::{ModelConfig, ModelsConfig};
 #[cfg(feature = "network")]
 use remote::RemoteModel;
@@ -249,6 +251,29 @@ impl Models {
             Listed { name: name.clone(), kind, opened: self.get(name) }
         });
         listed.collect()
+    }
+
+    /// The file with a model's component, to be handed on.
+    ///
+    /// # Errors
+    /// [`ModelError::Unknown`], and [`ModelError::Unusable`] for a model at an endpoint, which is no file.
+    #[cfg(feature = "compile")]
+    pub fn component_path(&self, name: &str) -> Result<PathBuf, ModelError> {
+        // An unknown one is told by the function that tells it.
+        let Some(entry) = self.entries.get(name) else {
+            return self
+                .get(name)
+                .and(Err(ModelError::Unusable { name: name.to_owned(), reason: "it is gone".to_owned() }));
+        };
+        match &entry.source {
+            Source::BuiltIn { component } => Ok(self.components_dir.join(format!("{component}.wasm"))),
+            Source::Configured(ModelConfig::Component(config)) => Ok(config.path.clone()),
+            Source::Configured(ModelConfig::Endpoint(_)) => Err(ModelError::Unusable {
+                name: name.to_owned(),
+                reason: "it is asked over the network, so it cannot be put into a file; bake without the model"
+                    .to_owned(),
+            }),
+        }
     }
 
     fn open_source(&self, name: &str, source: &Source) -> Result<Arc<dyn Model>, ModelError> {

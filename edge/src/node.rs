@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use skerry_host::keys::TrustedKeys;
 use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, Geometry, Limits};
 use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
@@ -105,7 +106,7 @@ pub struct Node {
     triples: sparql::Views,
     #[cfg(feature = "network")]
     hub: OnceLock<Arc<Hub>>,
-    components_dir: PathBuf,
+    components: Components,
     geometry: OnceLock<Geometry>,
     /// Held by whoever removes for good what is gone.
     pub(crate) purging: Mutex<()>,
@@ -123,20 +124,28 @@ impl Node {
     /// # Errors
     /// See [`NodeError`]; each names what to do.
     pub fn open(config: &NodeConfig) -> Result<Arc<Node>, NodeError> {
+        Node::open_trusting(config, TrustedKeys::default())
+    }
+
+    /// As [`Node::open`], with native code of the components that one of these keys has signed: where nothing can be compiled.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub fn open_trusting(config: &NodeConfig, trusted: TrustedKeys) -> Result<Arc<Node>, NodeError> {
         let opened = Instant::now();
         let components_dir = find_components(config.components_dir.as_deref())?;
         let models_config = config.models_file.as_deref().map(ModelsConfig::read).transpose();
         let models_config = models_config.map_err(NodeError::ModelsFile)?.unwrap_or_default();
         let plugins_config = config.plugins_file.as_deref().map(PluginsConfig::read).transpose();
         let plugins_config = plugins_config.map_err(NodeError::PluginsFile)?.unwrap_or_default();
-        let components = Components::open(&components_dir)?;
+        let components = Components::open(&components_dir)?.trusting(trusted);
         let replica = Replica::open(&config.data_dir)?;
         let engine = Engine::new(&EngineConfig::default())?;
         let query = components.query(&engine)?;
         let query_sha256 = components.manifest().get("query").map(|entry| entry.sha256.clone()).unwrap_or_default();
         let workshop = Workshop {
             engine: engine.clone(),
-            components,
+            components: components.clone(),
             components_dir: components_dir.clone(),
             cache_dir: config.data_dir.join("models"),
             instances: config.embedder_instances.max(1),
@@ -173,7 +182,7 @@ impl Node {
             triples: sparql::Views::default(),
             #[cfg(feature = "network")]
             hub: OnceLock::new(),
-            components_dir,
+            components,
             geometry: OnceLock::new(),
             purging: Mutex::default(),
             me: Weak::clone(me),
@@ -215,8 +224,7 @@ impl Node {
             return Ok(geometry);
         }
         let engine = &self.sources.engine;
-        let component = Components::open(&self.components_dir).and_then(|components| components.geometry(engine));
-        let component = component.map_err(|error| Problem::internal(&error))?;
+        let component = self.components.geometry(engine).map_err(|error| Problem::internal(&error))?;
         let geometry = Geometry::new(engine, &component, GEOMETRY_LIMITS).map_err(|error| Problem::internal(&error))?;
         Ok(self.geometry.get_or_init(|| geometry))
     }
@@ -438,7 +446,7 @@ impl Node {
         self.index(project)?.catch_up(&self.sources)
     }
 
-    /// Opens the index of every project; embeds what a crash or an offline publish left without a vector. What was sealed is
+    /// Opens the index of every project, and the plugins; embeds what a crash or an offline publish left without a vector. What was sealed is
     /// then checked in the background, in a thread of its own: nobody waits for it, not even the end of the program.
     pub fn warm_up(&self) {
         let names: Vec<ProjectName> = match self.sources.replica.projects() {
@@ -449,6 +457,7 @@ impl Node {
             }
         };
         names.iter().for_each(|project| self.follow(project));
+        self.plugins.open_all();
         let indexes: Vec<_> = names.into_iter().filter_map(|name| Some((self.index(&name).ok()?, name))).collect();
         let sources = Arc::clone(&self.sources);
         let checking = std::thread::Builder::new().name("checking".to_owned()).spawn(move || {
@@ -516,8 +525,11 @@ fn seal_later(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<Project
     }
 }
 
-/// The folder that was named, or the one next to the program.
-pub(crate) fn find_components(named: Option<&Path>) -> Result<PathBuf, NodeError> {
+/// The folder with components: the one that was named, or the one next to the program.
+///
+/// # Errors
+/// [`NodeError::NoComponents`].
+pub fn find_components(named: Option<&Path>) -> Result<PathBuf, NodeError> {
     let candidates: Vec<PathBuf> = match named {
         Some(dir) => vec![dir.to_owned()],
         None => beside_program(),

@@ -43,7 +43,9 @@ pub enum PluginFailure {
         reason: String,
     },
     /// It failed so often that it is not asked for a while.
-    #[error("the plugin `{name}` failed {failures} times in a row and is not asked for {seconds} seconds; the last time: {reason}")]
+    #[error(
+        "the plugin `{name}` failed {failures} times in a row and is not asked for {seconds} seconds; the last time: {reason}"
+    )]
     Paused {
         /// Its name.
         name: String,
@@ -115,11 +117,13 @@ impl<P> Plugin<P> {
     /// [`PluginFailure`]. The log says so, and the tally counts it, unless it is the caller's fault or nobody's.
     pub(crate) fn call<T>(&self, work: impl FnOnce(&P) -> Result<T, PluginFault>) -> Result<T, PluginFailure> {
         let name = || self.config.name.clone();
-        let started = Instant::now();
-        if let Some((seconds, failures, reason)) = self.health().paused(started) {
+        if let Some((seconds, failures, reason)) = self.health().paused(Instant::now()) {
             return Err(PluginFailure::Paused { name: name(), failures, seconds, reason });
         }
-        let answered = match self.opened() {
+        let opened = self.opened();
+        // Compiling a plugin is none of its calls.
+        let started = Instant::now();
+        let answered = match opened {
             Ok(plugin) => work(&plugin).map_err(|fault| match fault {
                 PluginFault::Argument(reason) => PluginFailure::Argument { name: name(), reason },
                 PluginFault::Call(CallError::Cancelled) => PluginFailure::Cancelled,
@@ -134,7 +138,11 @@ impl<P> Plugin<P> {
                 tracing::warn!(plugin = self.config.name, reason, "a plugin gave no answer");
                 if paused {
                     let seconds = rule.pause.as_secs();
-                    tracing::error!(plugin = self.config.name, seconds, "a plugin fails again and again; it is not asked for a while");
+                    tracing::error!(
+                        plugin = self.config.name,
+                        seconds,
+                        "a plugin fails again and again; it is not asked for a while"
+                    );
                 }
             }
             Err(_) => self.health().answered(now - started),
@@ -237,6 +245,15 @@ impl Plugins {
         listed
     }
 
+    /// Opens all of them, so that nobody has to wait while one is compiled; what cannot be opened goes to the log.
+    pub(crate) fn open_all(&self) {
+        for Listed { config, usable, .. } in self.list() {
+            if let Err(reason) = usable {
+                tracing::warn!(plugin = config.name, reason, "a plugin cannot be used");
+            }
+        }
+    }
+
     /// Names of those whose last call failed, in the order of the list; none is opened for it.
     pub fn failing(&self) -> Vec<String> {
         let transforms = self.transforms.iter().map(|plugin| (plugin.name(), plugin.health().is_failing()));
@@ -273,11 +290,11 @@ fn find<'a, P>(
     name: &str,
     project: &ProjectName,
 ) -> Result<&'a Plugin<P>, Problem> {
-    let mut serving = plugins.iter().filter(|plugin| plugin.serves(project));
+    let serving = plugins.iter().filter(|plugin| plugin.serves(project));
     if let Some(found) = serving.clone().find(|plugin| plugin.name() == name) {
         return Ok(found);
     }
-    let known: Vec<String> = serving.by_ref().map(|plugin| format!("`{}`", plugin.name())).collect();
+    let known: Vec<String> = serving.map(|plugin| format!("`{}`", plugin.name())).collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
     let shown: String = name.chars().filter(|character| !character.is_control()).take(80).collect();
     let detail = format!(

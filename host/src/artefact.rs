@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "compile")]
 use sha2::{Digest, Sha256};
 
 #[cfg(feature = "compile")]

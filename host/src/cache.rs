@@ -9,11 +9,8 @@
 //! answer, is checked in the background ([`Entry::is_whole`]).
 
 use std::fs;
-#[cfg(feature = "compile")]
-use std::io::Write;
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-#[cfg(feature = "compile")]
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use object::{Object, ObjectSection};
@@ -106,6 +103,19 @@ impl Entry {
         }
     }
 
+    /// Takes over code that the caller has checked.
+    pub(crate) fn adopt(&self, checked: &Path) -> io::Result<()> {
+        if let Some(dir) = self.code.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let _ = fs::remove_file(&self.code);
+        // The same bytes under both names, where the file system can; a copy where it cannot.
+        fs::hard_link(checked, &self.code).or_else(|_| fs::copy(checked, &self.code).map(drop))?;
+        let parts = CheckedParts::of_file(&fs::File::open(&self.code)?)?;
+        let parts = parts.map_or_else(String::new, |parts| parts.to_string());
+        replace(&self.digest, format!("{}\n{parts}\n", file_sha256(&self.code)?).as_bytes())
+    }
+
     #[cfg(feature = "compile")]
     fn store(&self, compiled: &[u8]) -> io::Result<()> {
         if let Some(dir) = self.code.parent() {
@@ -185,7 +195,6 @@ impl CheckedParts {
     }
 }
 
-#[cfg(feature = "compile")]
 /// Writes a file so that readers see the old content or the new, never a part.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     static COUNTER: AtomicU64 = AtomicU64::new(0);

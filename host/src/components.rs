@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::artefact;
 use crate::cache::Entry;
 use crate::engine::Engine;
+use crate::keys::TrustedKeys;
 
 /// Name of the file that lists the components of a folder.
 const MANIFEST: &str = "manifest.json";
 
 /// Name of the folder beside it that holds native code.
 const CACHE: &str = "cache";
+
+/// Name of the folder with native code that somebody else made and signed.
+const NATIVE: &str = "native";
 
 /// Why a component cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +81,7 @@ pub struct ManifestEntry {
 pub struct Components {
     dir: PathBuf,
     manifest: BTreeMap<String, ManifestEntry>,
+    trusted: TrustedKeys,
 }
 
 impl Components {
@@ -88,7 +94,14 @@ impl Components {
         let bytes = read(&path)?;
         let manifest = serde_json::from_slice(&bytes)
             .map_err(|error| ArtefactError::Manifest { path, reason: error.to_string() })?;
-        Ok(Components { dir: dir.to_owned(), manifest })
+        Ok(Components { dir: dir.to_owned(), manifest, trusted: TrustedKeys::default() })
+    }
+
+    /// From now on native code under `native/` that one of these keys has signed is loaded in the place of what this machine would
+    /// compile: for programs without a compiler, and for starts that must not wait for it.
+    #[must_use]
+    pub fn trusting(self, trusted: TrustedKeys) -> Components {
+        Components { trusted, ..self }
     }
 
     /// What the folder holds, by name.
@@ -130,6 +143,13 @@ impl Components {
             path: self.dir.join(MANIFEST),
             reason: format!("it does not name the component `{name}`"),
         })?;
+        let signed = self.dir.join(NATIVE).join(format!("{name}.cwasm"));
+        if signed.is_file() {
+            match artefact::load_signed(engine, &signed, &self.trusted, &entry.sha256) {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::warn!(%error, "native code is passed over"),
+            }
+        }
         let path = self.dir.join(format!("{name}.wasm"));
         let length = fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len();
         if length != entry.bytes {
@@ -230,6 +250,24 @@ impl Component {
         let sha256 = hex::encode(Sha256::digest(wasm));
         let entry = Entry::new(cache_dir, name, &sha256, engine);
         Ok((compile_into(&entry, engine, name, wasm)?, sha256))
+    }
+
+    /// Takes native code that a trusted key has signed into `cache_dir`, where [`Component::open_compiled`] finds it as if it had
+    /// been compiled here.
+    ///
+    /// # Errors
+    /// As [`artefact::load_signed`]; nothing was kept then.
+    pub fn adopt(
+        engine: &Engine,
+        cache_dir: &Path,
+        name: &str,
+        wasm_sha256: &str,
+        signed: &Path,
+        trusted: &TrustedKeys,
+    ) -> Result<(), artefact::ArtefactError> {
+        artefact::load_signed(engine, signed, trusted, wasm_sha256)?;
+        let entry = Entry::new(cache_dir, name, wasm_sha256, engine);
+        entry.adopt(signed).map_err(|source| artefact::ArtefactError::Io { path: signed.to_owned(), source })
     }
 
     /// Opens a component of which only the native code was kept: in well under a millisecond whatever its size, since its data

@@ -125,7 +125,8 @@ impl SigningKey {
         }
         let mut seed = [0; 32];
         let digits = text.trim().strip_prefix(SECRET).map(str::trim);
-        let key = digits.and_then(|digits| hex::decode_to_slice(digits, &mut seed).ok()).and_then(|()| SigningKey::of(seed));
+        let key =
+            digits.and_then(|digits| hex::decode_to_slice(digits, &mut seed).ok()).and_then(|()| SigningKey::of(seed));
         key.ok_or_else(|| KeyError::Malformed {
             path: path.to_owned(),
             reason: "this is no signing key; make one with `skerry keys new`".to_owned(),

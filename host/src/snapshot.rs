@@ -65,7 +65,9 @@ pub enum SnapshotError {
         key: PublicKey,
     },
     /// The signature is not one of this file.
-    #[error("the signature of {key} is not of this file: it was changed, or the signature is another file's. Get it anew")]
+    #[error(
+        "the signature of {key} is not of this file: it was changed, or the signature is another file's. Get it anew"
+    )]
     Forged {
         /// Who is said to have signed.
         key: PublicKey,
@@ -258,8 +260,7 @@ fn read_manifest(section: &Section<'_>) -> Result<Manifest, SnapshotError> {
 
 fn read_signature(section: &Section<'_>) -> Result<(PublicKey, Signature), SnapshotError> {
     let data = section.custom_data().unwrap_or_default();
-    let signature: Signature =
-        serde_json::from_slice(data).map_err(|_| changed("its signature cannot be read"))?;
+    let signature: Signature = serde_json::from_slice(data).map_err(|_| changed("its signature cannot be read"))?;
     let key = signature.key.parse().map_err(|_| changed("its signature names no key"))?;
     let mut written = Vec::new();
     sections::append_custom(&mut written, SIGNATURE_SECTION, &signature.encode());

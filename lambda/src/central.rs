@@ -11,17 +11,21 @@ use axum::http::{Method, Request};
 use axum::response::{IntoResponse, Response};
 use skerry_central::{CentralStore, FillError};
 use skerry_edge::ProjectName;
+use skerry_edge::index::Adopted;
 use skerry_edge::node::Node;
 use skerry_edge::problem::{Kind, Problem};
 use skerry_sync::hub::StoreFailure;
 use tokio::sync::Mutex;
 use tower::ServiceExt;
 
+use crate::shelf::{Seed, Shelf};
+
 /// The node of this instance, and how far it has followed the store.
 pub(crate) struct Following {
     node: Arc<Node>,
     router: Router,
-    store: Option<Arc<CentralStore>>,
+    /// The store, and the snapshots that a replica begins with.
+    source: Option<(Arc<CentralStore>, Arc<Shelf>)>,
     fresh: Duration,
     embed: Duration,
     /// When each project was last read from the store. Held while it is read: two requests at once read it once.
@@ -40,11 +44,11 @@ impl Following {
     pub(crate) fn new(
         node: Arc<Node>,
         router: Router,
-        store: Option<Arc<CentralStore>>,
+        source: Option<(Arc<CentralStore>, Arc<Shelf>)>,
         fresh: Duration,
         embed: Duration,
     ) -> Following {
-        Following { node, router, store, fresh, embed, looked: Mutex::default() }
+        Following { node, router, source, fresh, embed, looked: Mutex::default() }
     }
 
     pub(crate) fn node(&self) -> &Arc<Node> {
@@ -81,10 +85,15 @@ impl Following {
     /// # Errors
     /// [`Kind::StoreFailed`] when the store cannot be read: an answer from what happens to be here would look like the truth.
     pub(crate) async fn follow(&self, project: &ProjectName) -> Result<(), Problem> {
-        let Some(store) = &self.store else { return Ok(()) };
+        let Some((store, shelf)) = &self.source else { return Ok(()) };
         let mut looked = self.looked.lock().await;
         if looked.get(project).is_some_and(|looked| looked.elapsed() < self.fresh) {
             return Ok(());
+        }
+        if self.node.replica().sequence(project).is_err()
+            && let Some(seed) = shelf.seed(project).await
+        {
+            self.begin_with(project, store, &seed).await?;
         }
         let filled = skerry_central::fill(self.node.replica(), project, store).await.map_err(|error| failed(&error))?;
         if filled.changes > 0 {
@@ -98,8 +107,36 @@ impl Following {
         Ok(())
     }
 
+    /// Reads what the snapshot was baked from, and lays the snapshot down as the index of it: only what is newer is embedded then.
+    async fn begin_with(&self, project: &ProjectName, store: &CentralStore, seed: &Seed) -> Result<(), Problem> {
+        let replica = self.node.replica();
+        let Seed { published, query_sha256, code, label, trusted } = seed;
+        let whole = skerry_central::fill_covered(replica, project, store, &published.covered()).await;
+        let whole = whole.map_err(|error| failed(&error))?;
+        let version = replica.version(project).map_err(Problem::from)?.to_string();
+        if !whole || version != published.version {
+            tracing::warn!(%project, version, snapshot = published.version, "the chunks of the snapshot are not there any more");
+            return Ok(());
+        }
+        let snapshot = Adopted {
+            version: &version,
+            sequence: replica.sequence(project).map_err(Problem::from)?,
+            documents: published.records,
+            wasm_sha256: query_sha256,
+            unbaked_sha256: &published.unbaked_sha256,
+            label,
+            code,
+            trusted,
+        };
+        let index = self.node.index(project).map_err(Problem::from)?;
+        if let Err(reason) = index.adopt(self.node.sources(), &snapshot) {
+            tracing::warn!(%project, reason, "the snapshot does not fit; records will be embedded anew");
+        }
+        Ok(())
+    }
+
     async fn follow_all(&self) -> Result<(), Problem> {
-        let Some(store) = &self.store else { return Ok(()) };
+        let Some((store, _)) = &self.source else { return Ok(()) };
         for project in store.projects().await.map_err(|error| failed(&error.into()))? {
             self.follow(&project).await?;
         }
@@ -112,7 +149,7 @@ impl Following {
     /// [`Kind::StoreFull`], [`Kind::StoreFailed`]: what was written is not acknowledged. It may get into the store with the next
     /// write of this instance, or be gone with it.
     pub(crate) async fn store(&self, project: &ProjectName) -> Result<(), Problem> {
-        let Some(store) = &self.store else { return Ok(()) };
+        let Some((store, _)) = &self.source else { return Ok(()) };
         skerry_central::push(self.node.replica(), project, store).await.map(drop).map_err(|error| failed(&error))
     }
 

@@ -19,6 +19,7 @@ use skerry_edge::api::{self, ApiConfig};
 use skerry_edge::auth::ApiKeys;
 use skerry_edge::node::{Node, NodeConfig, SEAL_AFTER};
 use skerry_edge::problem::Problem;
+use skerry_host::keys::TrustedKeys;
 use skerry_host::types::{Embedding, ModelInfo};
 use tokio::sync::OnceCell;
 use tower::ServiceExt;
@@ -49,7 +50,7 @@ pub(crate) struct Function {
     settings: Settings,
     api_keys: ApiKeys,
     store: Option<Arc<CentralStore>>,
-    shelf: Option<Shelf>,
+    shelf: Option<Arc<Shelf>>,
     following: OnceCell<Following>,
 }
 
@@ -64,7 +65,7 @@ impl Function {
             Some(location) => Some(Arc::new(CentralStore::open(location, &options)?)),
             None => None,
         };
-        let shelf = store.as_ref().map(|store| Shelf::new(Arc::clone(store), &settings));
+        let shelf = store.as_ref().map(|store| Arc::new(Shelf::new(Arc::clone(store), &settings)));
         let api_keys = ApiKeys::new([settings.api_key.as_str()]);
         Ok(Arc::new(Function { settings, api_keys, store, shelf, following: OnceCell::new() }))
     }
@@ -154,6 +155,10 @@ impl Function {
 
     async fn open_replica(&self) -> Result<Following, Problem> {
         let settings = self.settings.clone();
+        let trusted = match &settings.trusted_keys {
+            Some(path) => TrustedKeys::read(path).map_err(|error| Problem::internal(&error))?,
+            None => TrustedKeys::default(),
+        };
         let opened = tokio::task::spawn_blocking(move || {
             let config = NodeConfig {
                 data_dir: settings.data_dir,
@@ -163,7 +168,7 @@ impl Function {
                 models_file: settings.models_file,
                 plugins_file: None,
             };
-            Node::open(&config)
+            Node::open_trusting(&config, trusted)
         });
         let node =
             opened.await.map_err(|error| Problem::internal(&error))?.map_err(|error| Problem::internal(&error))?;
@@ -173,7 +178,8 @@ impl Function {
             node.follow_when_asked();
         }
         let router: Router = api::router(Arc::clone(&node), &ApiConfig { api_keys: self.api_keys.clone() });
-        Ok(Following::new(node, router, self.store.clone(), self.settings.fresh, self.settings.embed))
+        let source = self.store.clone().zip(self.shelf.clone());
+        Ok(Following::new(node, router, source, self.settings.fresh, self.settings.embed))
     }
 
     /// Opens the snapshots that the next calls will want.

@@ -37,7 +37,7 @@ await rm(work, { recursive: true })
 
 // JavaScript that runs a component, without its core modules: those come from the component at run time.
 async function makeGlue(name, component) {
-    const { files } = await transpile(component, { outDir: '', name, instantiation: 'async', noNodejsCompat: true })
+    const { files } = await transpile(component, { outDir: '', name, instantiation: 'async', nodejsCompat: false })
     for (const [path, bytes] of Object.entries(files)) {
         if (path.endsWith('.wasm')) continue
         let text = new TextDecoder().decode(bytes)

@@ -9,6 +9,7 @@ mod gateway;
 mod geometry;
 mod graph;
 mod native;
+mod plugins;
 mod python;
 pub(crate) mod search;
 mod sync;
@@ -66,6 +67,9 @@ pub(crate) struct BenchArguments {
     /// What anomaly scores find of what is put into graphs (about 2 minutes), instead of the rest.
     #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry"])]
     anomalies: bool,
+    /// What plugins cost (seconds), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry", "anomalies"])]
+    plugins: bool,
     #[command(flatten)]
     geometry_arguments: geometry::GeometryArguments,
     /// The gateway over a snapshot: fresh instances, instances used again, and the node (about 2 minutes), instead of the rest.
@@ -88,6 +92,9 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     }
     if arguments.geometry {
         return geometry::bench(&arguments.geometry_arguments);
+    }
+    if arguments.plugins {
+        return plugins::bench();
     }
     if arguments.anomalies {
         return geometry::evaluate(&arguments.geometry_arguments);

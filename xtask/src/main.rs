@@ -1,8 +1,10 @@
 //! `cargo xtask`: the same commands at the desk and in CI.
 //!
-//! `up` runs the main job, `test` runs every test, `sim` the simulator; `components`, `fetch` and `bench` are their parts and the benchmarks.
+//! `up` runs the main job, `test` runs every test, `sim` the simulator; `npm` and `bundle` make what is handed out;
+//! `components`, `fetch` and `bench` are their parts and the benchmarks.
 
 mod bench;
+mod bundle;
 mod components;
 mod distill;
 mod fetch;
@@ -62,6 +64,8 @@ enum Command {
     Fetch,
     /// Builds the npm package and the demo page into target/skerry/npm (docs/browser.md).
     Npm,
+    /// Makes one archive that installs and runs without a network (docs/air-gap.md).
+    Bundle(bundle::BundleArguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -76,6 +80,7 @@ fn main() -> anyhow::Result<()> {
         Command::Components => components::build(),
         Command::Plugins => plugins::build().map(drop),
         Command::Fetch => fetch::fetch(),
+        Command::Bundle(arguments) => bundle::bundle(&arguments),
         Command::Npm => components::build().and_then(|()| sdk::npm()).map(|dir| println!("{}", dir.display())),
     }
 }

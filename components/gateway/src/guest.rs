@@ -94,9 +94,7 @@ const TEXTS_MAX: usize = 256;
 fn refused(error: search::Error) -> Problem {
     match error {
         search::Error::UnknownField((path, similar)) => Problem::unknown_field(path, similar),
-        search::Error::MalformedFilter(reason) => {
-            Problem::invalid_query(format!("the filter is malformed: {reason}."))
-        }
+        search::Error::MalformedFilter(reason) => Problem::invalid_query(format!("the filter is malformed: {reason}.")),
         // Of all others `query::read` has refused the cause.
         error => {
             eprintln!("the query component failed: {error:?}");

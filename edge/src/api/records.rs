@@ -8,7 +8,7 @@ use skerry_gateway::Page;
 use skerry_sync::RecordKey;
 
 use super::{BATCH_MAX, blocking, project_name};
-use crate::body::{self, Deleted, DeletionsBody, PublishBody, Published, RecordBody, RecordPage};
+use crate::body::{self, Deleted, DeletionsBody, PassedBody, PublishBody, Published, RecordBody, RecordPage};
 use crate::extract::{JsonBody, PathParameters, QueryParameters};
 use crate::node::Node;
 use crate::plugins::{Passed, Publication};

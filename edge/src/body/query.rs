@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 pub use skerry_gateway::body::{
-    ExplanationBody, Fragment, FusionBody, GroupBody, Highlight, HighlightBody, Mode, RerankBody, RerankedBody, SpanBody,
-    TermBody,
+    ExplanationBody, Fragment, FusionBody, GroupBody, Highlight, HighlightBody, Mode, RerankBody, RerankedBody,
+    SpanBody, TermBody,
 };
 use utoipa::ToSchema;
 

@@ -10,7 +10,7 @@ use super::publish::text;
 use super::{Globals, Misuse, expression, graph, note, print_json, print_line};
 
 /// Bytes of the part of a record that is shown.
-const SHOWN_BYTES: u32 = 180;
+pub(super) const SHOWN_BYTES: u32 = 180;
 
 /// What to look for.
 #[derive(Debug, clap::Args)]
@@ -101,7 +101,7 @@ pub(super) struct QueryArguments {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Mode {
+pub(super) enum Mode {
     /// Meaning and words.
     Hybrid,
     /// Words only (BM25).
@@ -110,19 +110,35 @@ enum Mode {
     Vector,
 }
 
+impl Mode {
+    /// As the API names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Mode::Hybrid => "hybrid",
+            Mode::Keyword => "keyword",
+            Mode::Vector => "vector",
+        }
+    }
+}
+
 /// Runs `skerry query`.
 pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Result<()> {
     let body = body(arguments)?;
     let path = format!("/api/v1/projects/{}/query", segment(&globals.project));
     let answer = globals.client()?.call("POST", &path, Some(&body)).map_err(|error| misread(error, globals))?;
+    print_answer(globals, &answer, arguments.offset)
+}
+
+/// Prints what a query was answered.
+pub(super) fn print_answer(globals: &Globals, answer: &Value, offset: u32) -> anyhow::Result<()> {
     if globals.json {
-        return print_json(&answer);
+        return print_json(answer);
     }
     let hits = answer["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
     if hits.is_empty() {
         print_line(format_args!("nothing found among {} records", answer["candidates"]))?;
     }
-    for (hit, rank) in hits.iter().zip(1 + arguments.offset as usize..) {
+    for (hit, rank) in hits.iter().zip(1 + offset as usize..) {
         print_hit(hit, rank)?;
     }
     if let Some(reason) = answer["reranked"]["failed"].as_str() {
@@ -138,11 +154,7 @@ pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Re
 }
 
 fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
-    let mode = match arguments.mode {
-        Mode::Hybrid => "hybrid",
-        Mode::Keyword => "keyword",
-        Mode::Vector => "vector",
-    };
+    let mode = arguments.mode.name();
     let mut body = json!({ "k": arguments.k, "offset": arguments.offset, "mode": mode, "explain": arguments.explain,
         "exact": arguments.exact, "highlight": { "bytes": SHOWN_BYTES } });
     let members = [
@@ -190,7 +202,7 @@ fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
 }
 
 /// A query that cannot be read is shown with a mark under the place.
-fn misread(error: anyhow::Error, globals: &Globals) -> anyhow::Error {
+pub(super) fn misread(error: anyhow::Error, globals: &Globals) -> anyhow::Error {
     let Some(Refused(problem)) = error.downcast_ref::<Refused>() else { return error };
     let (Some(position), Some(query)) = (problem["position"].as_u64(), problem["query"].as_str()) else {
         return error;

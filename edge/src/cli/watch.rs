@@ -40,7 +40,9 @@ pub(super) fn watch(globals: &Globals, arguments: &WatchArguments) -> anyhow::Re
     };
     // As parameters of the path; every byte that could end one is escaped.
     let parameter = |name: &str, value: &Option<String>| {
-        value.as_ref().map_or_else(String::new, |value| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+        value
+            .as_ref()
+            .map_or_else(String::new, |value| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
     };
     let chosen = parameter("filter", &arguments.filter) + &parameter("argument", &arguments.argument);
     let mut pause = PAUSE_FIRST;

@@ -181,10 +181,7 @@ impl Entry {
             projects: projects.transpose()?,
             settings,
             limits: PluginLimits {
-                call: Limits {
-                    memory_bytes_max: memory_mib << 20,
-                    deadline: Duration::from_millis(deadline_ms),
-                },
+                call: Limits { memory_bytes_max: memory_mib << 20, deadline: Duration::from_millis(deadline_ms) },
                 output_bytes_max: output_kib << 10,
                 calls_at_once: within("calls_at_once", self.calls_at_once.unwrap_or(usual.calls_at_once), 1, 64)?,
             },
@@ -259,11 +256,15 @@ mod tests {
         for (json, says) in [
             (String::new(), "EOF"),
             (r#"{"plugin": []}"#.to_owned(), "unknown field `plugin`"),
-            (r#"{"plugins": [{"name": "a", "kind": "transform"}]}"#.to_owned(), "plugins[0]: missing field `component`"),
+            (
+                r#"{"plugins": [{"name": "a", "kind": "transform"}]}"#.to_owned(),
+                "plugins[0]: missing field `component`",
+            ),
             (r#"{"plugins": [{"name": "a", "kind": "tranform", "component": "x"}]}"#.to_owned(), "plugins[0].kind"),
             (r#"{"plugins": [{"name": "a b", "kind": "transform", "component": "x"}]}"#.to_owned(), "plugins[0].name"),
             (
-                r#"{"plugins": [{"name": "a", "kind": "reranker", "component": "x", "on_failure": "pass"}]}"#.to_owned(),
+                r#"{"plugins": [{"name": "a", "kind": "reranker", "component": "x", "on_failure": "pass"}]}"#
+                    .to_owned(),
                 "plugins[0].on_failure: does not go",
             ),
             (with(r#", "on_failure": "ignore""#), "plugins[0].on_failure"),

@@ -62,7 +62,8 @@ impl Chosen {
             };
             match plugin.call(|filter| filter.keep(&batch, None)) {
                 Ok(keep) => {
-                    let wanted = changes.into_iter().zip(keep).filter_map(|(change, keep)| Some(change).filter(|_| keep));
+                    let wanted =
+                        changes.into_iter().zip(keep).filter_map(|(change, keep)| Some(change).filter(|_| keep));
                     kept.extend(wanted);
                 }
                 Err(failure @ PluginFailure::Argument { .. }) => {
@@ -71,7 +72,9 @@ impl Chosen {
                 }
                 Err(failure) => {
                     let failed = failure.to_string();
-                    kept.extend(changes.into_iter().map(|change| ChangeBody { filter_failed: Some(failed.clone()), ..change }));
+                    kept.extend(
+                        changes.into_iter().map(|change| ChangeBody { filter_failed: Some(failed.clone()), ..change }),
+                    );
                 }
             }
         }

@@ -85,11 +85,8 @@ fn run(
     let (mut changed, mut refused): (Option<Vec<Record>>, _) = (None, Vec::new());
     let mut first = 0;
     for entries in shape::calls(entries, shape::bytes) {
-        let batch = PublishBatch {
-            project: project.as_str().to_owned(),
-            settings: plugin.settings().to_owned(),
-            entries,
-        };
+        let batch =
+            PublishBatch { project: project.as_str().to_owned(), settings: plugin.settings().to_owned(), entries };
         let outcomes = plugin.call(|transform| {
             let verdicts = transform.transform(&batch, None)?;
             // A record that is none is the plugin's failure, not the client's.

@@ -34,7 +34,8 @@ pub(super) fn check(kind: PluginKind, wasm: &[u8]) -> Result<(), PluginError> {
 pub(super) fn how_to_build_without(imports: &[String]) -> &'static str {
     if imports.iter().any(|import| import.starts_with("wasi:")) {
         " Build it without WASI: in Rust for wasm32-unknown-unknown, in JavaScript with the option `disableFeatures: \
-         ['random', 'stdio', 'clocks', 'http', 'fetch-event']` of componentize-js; see docs/plugins.md"
+         ['random', 'stdio', 'clocks', 'http', 'fetch-event']` of componentize-js, in Python with `--stub-wasi` of \
+         componentize-py; see docs/plugins.md"
     } else {
         ""
     }

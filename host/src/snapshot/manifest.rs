@@ -104,7 +104,8 @@ impl Manifest {
         struct Versioned {
             format: u32,
         }
-        let malformed = |error: serde_json::Error| SnapshotError::NotASnapshot(format!("its manifest is none: {error}"));
+        let malformed =
+            |error: serde_json::Error| SnapshotError::NotASnapshot(format!("its manifest is none: {error}"));
         // The format first: a manifest of another one may have other members.
         let Versioned { format } = serde_json::from_slice(json).map_err(malformed)?;
         if format != FORMAT {

@@ -1,6 +1,7 @@
 //! The host over the real components, as `cargo xtask components` builds them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
+mod artefact;
 mod artefacts;
 mod bake;
 mod bits;
@@ -17,4 +18,5 @@ mod oracle;
 mod plugins;
 mod purity;
 mod segment;
+mod snapshot;
 mod static_model;

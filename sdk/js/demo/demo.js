@@ -118,18 +118,23 @@ async function main() {
     element('facts').textContent = facts.join(' · ')
 
     let waiting
+    let asked = 0
     async function search() {
         clearTimeout(waiting)
+        const turn = (asked += 1)
         const text = element('text').value.trim()
         const mode = document.querySelector('input[name=mode]:checked').value
         if (text === '') {
             element('hits').replaceChildren()
+            element('hits').dataset.query = ''
             element('timing').textContent = ''
             return
         }
         const from = performance.now()
         try {
             const answer = await snapshot.query({ text, mode, k: 8 })
+            // Something else was asked while this one was answered.
+            if (turn !== asked) return
             const answered = performance.now()
             element('hits').replaceChildren(...answer.hits.map(hit => hitOf(snapshot, hit, text)))
             const { embedMs, searchMs } = answer.timing

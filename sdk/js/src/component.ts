@@ -109,7 +109,8 @@ export interface Glue<Root> {
 /** Runs a component by the glue of another one of the same shape. */
 export async function instantiate<Root>(glue: Glue<Root>, bytes: Uint8Array, what: string): Promise<Root> {
     if ((await shapeOf(bytes)) !== glue.shape) {
-        throw new SkerryError('format', `${what} was made for another version of this package: its interface is not the one that is known here`)
+        const reason = 'was made for another version of this package: its interface is not the one that is known here'
+        throw new SkerryError('format', `${what} ${reason}`)
     }
     const modules = coreModules(bytes)
     // jco names them `<component>.core.wasm`, `<component>.core2.wasm` and so on, in the order of the sections.

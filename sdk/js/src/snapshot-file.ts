@@ -86,7 +86,8 @@ async function checkedParts(component: Uint8Array, manifest: Manifest): Promise<
             if (candidate.length === part.bytes && (await sha256(candidate)) === part.sha256) parts.set(part.name, candidate)
         }
         if (!parts.has(part.name)) {
-            throw new SkerryError('integrity', `the snapshot was changed or damaged: its part \`${part.name}\` is not what its manifest says`)
+            const reason = `its part \`${part.name}\` is not what its manifest says`
+            throw new SkerryError('integrity', `the snapshot was changed or damaged: ${reason}`)
         }
     }
     if (!parts.has('query')) throw new SkerryError('format', 'the snapshot has no part `query`')

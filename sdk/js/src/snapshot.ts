@@ -96,7 +96,8 @@ export class Snapshot {
     #checkModel(embedder: Embedder): void {
         const expected = this.manifest.model
         if (expected === null || expected.id === embedder.model.id) return
-        throw new SkerryError('unsupported', `the snapshot's vectors are of the model ${expected.id}, and ${embedder.model.id} must not be compared with them`)
+        const reason = `the snapshot's vectors are of the model ${expected.id}, and ${embedder.model.id} must not be compared with them`
+        throw new SkerryError('unsupported', reason)
     }
 }
 

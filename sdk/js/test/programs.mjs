@@ -21,6 +21,7 @@ async function start(name, args, env) {
 
 // Killed, as a power cut would.
 function kill(child) {
+    if (child.exitCode !== null || child.signalCode !== null) return
     const ended = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGKILL')
     return ended

@@ -37,7 +37,7 @@ test('a tab is a replica', async t => {
     const pages = await mkdtemp(join(tmpdir(), 'skerry-page-'))
     t.after(() => rm(pages, { recursive: true }))
     await bundle(pages)
-    const server = await serve({ '/app/': pages, '/app/ ': pages, '/app': join(folder, 'skerry') })
+    const server = await serve({ '/app/': pages, '/app': join(folder, 'skerry') })
     t.after(() => server.close())
     const hub = await startHub()
     t.after(() => hub.end())
@@ -57,9 +57,10 @@ test('a tab is a replica', async t => {
             globalThis.replica = await Replica.open({ project, url, token, retryMs: 100, embedder: () => (embedder ??= openEmbedder()) })
             globalThis.changes = []
             globalThis.replica.subscribe(changes => globalThis.changes.push(...changes.map(({ key }) => key)))
-        }, { project: PROJECT, ...hub })
+        }, { project: PROJECT, url: hub.url, token: hub.token })
     }
-    const record = key => page.evaluate(key => replica.get(key), key)
+    // Undefined would be told from null by nobody on the way.
+    const record = async key => (await page.evaluate(key => replica.get(key).then(found => found ?? null), key)) ?? undefined
     const finds = (text, mode) => page.evaluate(async ([text, mode]) => {
         await replica.indexed()
         const { hits } = await replica.query({ text, mode, k: 3 })
@@ -132,14 +133,29 @@ test('a tab is a replica', async t => {
         await settle()
         const { status, body } = await node.ask('POST', `/projects/${PROJECT}/erase`, { keys: ['beacon'] })
         assert.equal(status, 200, JSON.stringify(body))
-        await page.waitForFunction(async () => (await replica.get('beacon')) === undefined)
-        assert.equal((await finds('lamp', 'keyword')).includes('beacon'), false)
+        await node.until('the tab has forgotten it', async () => (await record('beacon')) === undefined)
+        assert.deepEqual(await page.evaluate(() => replica.records().map(({ key }) => key)), ['harbour', 'offline', 'tide'])
+        assert.deepEqual(await finds('lamp', 'keyword'), [])
         await page.evaluate(() => replica.publish([{ key: 'after', text: 'Written in the new epoch' }]))
         await atNode('after', 'Written in the new epoch')
-        await page.waitForFunction(async () => (await replica.get('tide')) !== undefined)
         await node.until('both are at one version', async () => {
             const { body } = await node.ask('GET', `/projects/${PROJECT}`)
             return body.version === (await version())
         })
+    })
+    await t.test('what it wrote offline is carried into documents that were cut meanwhile, but for what was erased', async () => {
+        await settle()
+        await page.evaluate(() => replica.disconnect())
+        await page.evaluate(() => replica.publish([{ key: 'late', text: 'Written into the old documents' }, { key: 'tide', text: 'Erased elsewhere' }]))
+        const { body } = await node.ask('POST', `/projects/${PROJECT}/erase`, { keys: ['tide'] })
+        await node.until('the hub has the new documents', async () => {
+            const { hub } = (await node.ask('GET', '/status')).body
+            return hub.projects.every(({ state }) => state === 'settled')
+        })
+        assert.equal(body.epoch.number, 2)
+        await page.evaluate(() => replica.connect())
+        await atNode('late', 'Written into the old documents')
+        await node.until('the tab has it, too', async () => (await record('late')) !== undefined && (await record('tide')) === undefined)
+        assert.equal((await node.ask('GET', `/projects/${PROJECT}/records/tide`)).status, 404)
     })
 })

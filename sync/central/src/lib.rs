@@ -23,6 +23,7 @@ mod health;
 mod location;
 mod projects;
 mod replica;
+pub mod snapshots;
 mod store;
 pub mod token;
 
@@ -31,5 +32,5 @@ pub use health::{Failing, Health};
 #[cfg(feature = "s3")]
 pub use location::use_ring;
 pub use location::{LocationError, LocationOptions};
-pub use replica::{FillError, Filled, fill, has_newer, push};
+pub use replica::{FillError, Filled, fill, fill_covered, has_newer, push};
 pub use store::{CentralStore, PROBE_EVERY, UseError};

@@ -120,8 +120,9 @@ fn sync_parents(path: &FilePath) -> std::io::Result<()> {
 /// Removes what killed writers left: files named `<object>#<number>`, which no reader sees.
 fn remove_staged(root: &FilePath) {
     let folders = |path: &FilePath| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
-    let documents = folders(&root.join("documents")).chain(folders(&root.join("quarantine")));
-    for file in documents.chain([root.join("tokens"), root.join("probe")]).flat_map(|folder| folders(&folder)) {
+    let nested = ["documents", "quarantine", "snapshots"].into_iter().flat_map(|name| folders(&root.join(name)));
+    let flat = ["tokens", "probe", "artefacts", "models"].into_iter().map(|name| root.join(name));
+    for file in nested.chain(flat).flat_map(|folder| folders(&folder)) {
         let staged = file.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.contains('#'));
         let written = std::fs::metadata(&file).and_then(|metadata| metadata.modified());
         let age = written.ok().and_then(|written| SystemTime::now().duration_since(written).ok());

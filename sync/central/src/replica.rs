@@ -82,6 +82,44 @@ pub async fn fill(replica: &Replica, project: &ProjectName, store: &CentralStore
     outcome.map(|()| filled)
 }
 
+/// Reads exactly the chunks that a snapshot was baked from, into a replica that has nothing of the project: it is then at the
+/// snapshot's version. False when some are gone, because a hub has joined them with others; what was read is in the replica.
+///
+/// # Errors
+/// [`FillError`].
+pub async fn fill_covered(
+    replica: &Replica,
+    project: &ProjectName,
+    store: &CentralStore,
+    covered: &BTreeMap<DocumentId, Vec<ChunkName>>,
+) -> Result<bool, FillError> {
+    let note = Note::of(store, project);
+    let mut holdings = note.read(replica)?;
+    // The catalog first: it names the epoch whose documents the others are.
+    let catalog = replica.documents_of(project)?.catalog;
+    let (first, rest): (Vec<_>, Vec<_>) = covered.iter().partition(|(document, _)| **document == catalog);
+    let mut whole = true;
+    for some in std::iter::once(first.as_slice()).chain(rest.chunks(DOCUMENTS_AT_ONCE)) {
+        let reads: Vec<_> = some
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(document, names)| async move {
+                let chunks = store.fetch(**document, names.to_vec()).await?;
+                Ok::<_, StoreFailure>((**document, chunks.len() == names.len(), chunks))
+            })
+            .collect();
+        let read: Vec<_> = stream::iter(reads).buffer_unordered(DOCUMENTS_AT_ONCE).try_collect().await?;
+        whole &= read.iter().all(|(_, all, _)| *all);
+        let chunks: BTreeMap<_, _> = read.into_iter().map(|(document, _, chunks)| (document, chunks)).collect();
+        let (copy, name, mut held) = (replica.clone(), project.clone(), std::mem::take(&mut holdings));
+        let (outcome, held) = blocking(move || (copy.absorb(&name, chunks, &mut held), held)).await?;
+        holdings = held;
+        whole &= outcome?.refused.is_empty();
+    }
+    note.write(replica, &holdings)?;
+    Ok(whole)
+}
+
 /// Stores what the replica has of a project and the store has not: a chunk for each document that differs. Durable when this
 /// returns; answers what was written. [`fill`] first, or the store may get what it has already, which does no harm.
 ///

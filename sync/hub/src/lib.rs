@@ -15,14 +15,15 @@
 //! ```
 //!
 //! This crate holds sockets, the store and the clock; what a message means and when a change counts is decided in the core.
-//! It embeds nothing and answers no queries: that is the node's work.
+//! It embeds nothing and answers no queries: that is the node's work, also where the worker of the feature `bake` has one do it.
 
 mod api;
 mod auth;
+#[cfg(feature = "bake")]
+pub mod bake;
 pub mod cli;
 mod connection;
 mod driver;
-mod logging;
 mod metrics;
 pub mod notices;
 mod pace;

@@ -158,13 +158,7 @@ fn answer(client: &Client, body: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 /// Asks as fast as answers come, by each number of callers.
-fn measure(
-    name: &str,
-    url: &str,
-    bodies: &[String],
-    seconds: Duration,
-    rows: &mut Vec<Value>,
-) -> anyhow::Result<()> {
+fn measure(name: &str, url: &str, bodies: &[String], seconds: Duration, rows: &mut Vec<Value>) -> anyhow::Result<()> {
     for callers in CALLERS {
         // Connections are made and instances are there before it counts.
         ask(url, bodies, callers, seconds / 5)?;

@@ -66,7 +66,8 @@ async fn accept(listener: TcpListener, responder: Arc<impl Respond>) {
                 let responder = Arc::clone(&responder);
                 async move { Ok::<_, Infallible>(responder.respond(request).await) }
             });
-            let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
             if let Err(error) = connection.await {
                 tracing::debug!(%error, "a connection ended");
             }

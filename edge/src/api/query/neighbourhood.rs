@@ -204,6 +204,7 @@ fn fetch(live: &Live<'_>, filter: Vec<FilterNode>, mut led: Vec<(String, Led)>) 
         Some(HitBody {
             key,
             score: led.score,
+            query_score: None,
             vector_score: None,
             chunk: None,
             keyword_score: None,

@@ -85,8 +85,14 @@ export function genesis(project: string, epoch: Epoch, slot: Slot): Automerge.Do
     }) as Automerge.Doc<ProjectDocument>
 }
 
-/** The epochs that a catalog lists, the first one included, in order; and for each the digests of the keys that it erased. */
-export function epochsOf(catalog: ProjectDocument): { epoch: Epoch; erased: string[] }[] {
+/** An epoch, and the digests of the keys that it erased. */
+export interface KnownEpoch {
+    epoch: Epoch
+    erased: string[]
+}
+
+/** The epochs that a catalog lists, the first one included, in order. */
+export function epochsOf(catalog: ProjectDocument): KnownEpoch[] {
     const listed = Object.entries(catalog.fields ?? {}).flatMap(([leaf, value]) => {
         const matched = /^epoch\/(\d{1,16})-([0-9a-f]{16})$/.exec(leaf)
         if (matched === null) return []
@@ -108,8 +114,16 @@ function isPowerOfTwo(count: number): boolean {
     return Number.isInteger(count) && count > 0 && Number.isInteger(Math.log2(count))
 }
 
+/** Whether one of these epochs has erased a key. */
+export async function isErased(project: string, epochs: readonly KnownEpoch[], key: string): Promise<boolean> {
+    for (const { epoch, erased } of epochs) {
+        if (erased.length > 0 && erased.includes(await erasedName(project, epoch, key))) return true
+    }
+    return false
+}
+
 /** What an epoch calls a key that it erased. */
-export async function erasedName(project: string, epoch: Epoch, key: string): Promise<string> {
+async function erasedName(project: string, epoch: Epoch, key: string): Promise<string> {
     const secret = await crypto.subtle.importKey('raw', fromHex(epoch.nonce, 8)!, { name: 'HMAC', hash: 'SHA-256' }, false, ['sign'])
     const mac = await crypto.subtle.sign('HMAC', secret, new TextEncoder().encode(`${project}\0${key}`))
     return toHex(new Uint8Array(mac)).slice(0, 32)

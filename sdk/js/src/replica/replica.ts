@@ -1,5 +1,5 @@
 import * as Automerge from '@automerge/automerge'
-import { decodeHeads, Repo, type DocHandle, type DocHandleChangePayload, type StorageAdapterInterface } from '@automerge/automerge-repo'
+import { Repo, type DocHandleChangePayload, type StorageAdapterInterface } from '@automerge/automerge-repo'
 import { WebSocketClientAdapter } from '@automerge/automerge-repo-network-websocket'
 import { IndexedDBStorageAdapter } from '@automerge/automerge-repo-storage-indexeddb'
 import type { Embedder } from '../embedder.js'
@@ -8,13 +8,14 @@ import type { Answer, Query } from '../query.js'
 import type { SkerryRecord } from '../record.js'
 import { Segment } from '../segment.js'
 import {
-    documentUrl, epochsOf, erasedName, FIRST, genesis, nameOf, SEPARATOR, shardOf, slotsOf, versionOf,
-    type Epoch, type ProjectDocument, type Slot,
+    epochsOf, FIRST, isErased, isFirst, nameOf, SEPARATOR, shardOf, slotsOf, versionOf,
+    type Epoch, type KnownEpoch, type ProjectDocument,
 } from './documents.js'
 import { deleteRecord, leavesByKey, leavesOf, readRecord, writeRecord } from './leaves.js'
+import { becomesWhole, isCovered, isWhole, knownHere, openPart, readAll, recordsByKey, type Handle, type Part } from './part.js'
 import { SearchIndex } from './search-index.js'
 import { MemoryStorage, SeededStorage } from './storage.js'
-import { USUAL, VectorCache, type Chunking } from './vectors.js'
+import { chunkingOf, VectorCache, type Chunking } from './vectors.js'
 
 /** How a replica is opened. */
 export interface ReplicaOptions {
@@ -37,15 +38,10 @@ export interface Change {
     record?: SkerryRecord
 }
 
-type Handle = DocHandle<ProjectDocument>
-
-/** One of the documents. */
-interface Part {
-    handle: Handle
-    /** The hash of its first change. */
-    genesis: string
-    /** The heads that the hub said last that it has; undefined as long as it has said nothing. */
-    atHub: string[] | undefined
+/** A change of one record, within the map of its shard. */
+interface Edit {
+    key: string
+    edit: (shard: Record<string, unknown>) => void
 }
 
 /**
@@ -62,6 +58,8 @@ export class Replica {
     readonly #listeners = new Set<(changes: Change[]) => void>()
     #epoch: Epoch = FIRST
     #shards: Part[] = []
+    /** The name of the epoch whose documents are waited for. */
+    #awaited: string | undefined
     #moving: Promise<void> = Promise.resolve()
 
     private constructor(
@@ -83,50 +81,80 @@ export class Replica {
     /** Opens what is stored here, offline as well, and connects to the hub when there is one. */
     static async open(options: ReplicaOptions): Promise<Replica> {
         const { project, url, token, retryMs = 5_000, embedder } = options
-        const inner = options.storage ?? (typeof indexedDB === 'undefined' ? new MemoryStorage() : new IndexedDBStorageAdapter(`skerry-${project}`))
+        const usual = () => (typeof indexedDB === 'undefined' ? new MemoryStorage() : new IndexedDBStorageAdapter(`skerry-${project}`))
+        const inner = options.storage ?? usual()
         const storage = new SeededStorage(inner)
-        const address = url && (token === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}access_token=${encodeURIComponent(token)}`)
-        const adapter = address ? new WebSocketClientAdapter(address, retryMs) : undefined
+        const adapter = url ? new WebSocketClientAdapter(withToken(url, token), retryMs) : undefined
         const repo = new Repo({ storage, network: adapter ? [adapter] : [], enableRemoteHeadsGossiping: false })
         const catalog = await openPart(repo, storage, project, FIRST, 'catalog')
         const segment = await Segment.create()
         const vectors = new VectorCache(inner)
-        const replica = new Replica(project, repo, storage, adapter, catalog, chunking => new SearchIndex(segment, vectors, embedder, chunking))
-        await replica.#enter(epochsOf(catalog.handle.doc()).at(-1)!.epoch)
+        const index = (chunking: () => Chunking) => new SearchIndex(segment, vectors, embedder, chunking)
+        const replica = new Replica(project, repo, storage, adapter, catalog, index)
+        await replica.#enterWhole()
         catalog.handle.on('change', () => void replica.#follow())
+        void replica.#follow()
         return replica
     }
 
-    /** Opens the shards of an epoch and indexes what is in them. */
-    async #enter(epoch: Epoch): Promise<void> {
-        const shards = slotsOf(epoch).filter(slot => slot !== 'catalog')
-        const parts = await Promise.all(shards.map(slot => openPart(this.#repo, this.#storage, this.project, epoch, slot)))
+    /** Takes up the documents of an epoch and indexes what is in them. */
+    async #enter(epoch: Epoch, parts: Part[]): Promise<void> {
         this.#epoch = epoch
         this.#shards = parts
-        for (const { handle } of parts) handle.on('change', payload => this.#changed(handle, payload))
+        for (const part of parts) {
+            const listener = (payload: DocHandleChangePayload<ProjectDocument>) => this.#changed(part.handle, payload)
+            part.handle.on('change', listener)
+            part.leave = () => part.handle.off('change', listener)
+        }
         const all = new Map<string, SkerryRecord | undefined>()
         for (const { handle } of parts) for (const record of readAll(handle.doc())) all.set(record.key, record)
         await this.#index.put(all)
     }
 
-    /** Goes on with the documents of a newer epoch when the catalog names one. */
-    #follow(): Promise<void> {
-        this.#moving = this.#moving.then(async () => {
-            const epochs = epochsOf(this.#catalog.handle.doc())
-            const newest = epochs.at(-1)!.epoch
-            if (nameOf(newest) === nameOf(this.#epoch)) return
-            const [before, unsent] = [this.#shards, this.#unsent()]
-            const had = new Set(before.flatMap(({ handle }) => readAll(handle.doc()).map(({ key }) => key)))
-            for (const { handle } of before) handle.removeAllListeners('change')
-            await this.#enter(newest)
-            const changes = new Map<string, SkerryRecord | undefined>([...had].map(key => [key, undefined]))
-            for (const record of this.records()) changes.set(record.key, record)
-            await this.#index.put(changes)
-            this.#tell(changes)
-            // What the hub had not got is written anew, but for what was erased meanwhile.
-            await this.#carryOver(unsent, epochs)
-        })
-        return this.#moving
+    #openShards(epoch: Epoch): Promise<Part[]> {
+        const shards = slotsOf(epoch).filter(slot => slot !== 'catalog')
+        return Promise.all(shards.map(slot => openPart(this.#repo, this.#storage, this.project, epoch, slot)))
+    }
+
+    /** The newest epoch whose documents are all here. */
+    async #enterWhole(): Promise<void> {
+        for (const { epoch } of epochsOf(this.#catalog.handle.doc()).reverse()) {
+            const parts = await this.#openShards(epoch)
+            if (isFirst(epoch) || parts.every(isWhole)) return this.#enter(epoch, parts)
+        }
+    }
+
+    /** Goes on with the documents of a newer epoch when the catalog names one and all of them have arrived. */
+    async #follow(): Promise<void> {
+        const newest = epochsOf(this.#catalog.handle.doc()).at(-1)!.epoch
+        const name = nameOf(newest)
+        if (name === nameOf(this.#epoch) || name === this.#awaited) return
+        this.#awaited = name
+        const parts = await this.#openShards(newest)
+        await Promise.all(parts.map(becomesWhole))
+        // An even newer one may have been named meanwhile.
+        if (this.#awaited !== name) return
+        await this.#inOrder(() => this.#move(newest, parts))
+    }
+
+    /** One after another: a write must not fall between the documents of two epochs. */
+    #inOrder<T>(work: () => Promise<T>): Promise<T> {
+        const done = this.#moving.then(work)
+        this.#moving = done.then(() => {}, () => {})
+        return done
+    }
+
+    async #move(newest: Epoch, parts: Part[]): Promise<void> {
+        const [before, unsent] = [this.#shards, this.#unsent()]
+        const had = before.flatMap(({ handle }) => readAll(handle.doc()).map(({ key }) => key))
+        for (const { leave } of before) leave()
+        await this.#enter(newest, parts)
+        const changes = new Map<string, SkerryRecord | undefined>(had.map(key => [key, undefined]))
+        for (const record of this.records()) changes.set(record.key, record)
+        await this.#index.put(changes)
+        this.#tell(changes)
+        // What the hub had not got is written anew, but for what was erased meanwhile.
+        await this.#carryOver(unsent, epochsOf(this.#catalog.handle.doc()))
     }
 
     /** Records that differ between what we have and what the hub is known to have; undefined for those that we deleted. */
@@ -144,10 +172,9 @@ export class Replica {
         return found
     }
 
-    async #carryOver(unsent: Map<string, SkerryRecord | undefined>, epochs: { epoch: Epoch; erased: string[] }[]): Promise<void> {
+    async #carryOver(unsent: Map<string, SkerryRecord | undefined>, epochs: KnownEpoch[]): Promise<void> {
         for (const [key, record] of unsent) {
-            const names = await Promise.all(epochs.slice(1).map(({ epoch, erased }) => erasedName(this.project, epoch, key).then(name => erased.includes(name))))
-            if (names.includes(true)) continue
+            if (await isErased(this.project, epochs, key)) continue
             if (record === undefined) await this.#delete([key])
             else await this.#publish([record])
         }
@@ -173,29 +200,29 @@ export class Replica {
     }
 
     /** Writes records; each takes the place of what was under its key. On return they are found, and stored here. */
-    async publish(records: SkerryRecord[]): Promise<void> {
-        await this.#moving
-        await this.#publish(records)
+    publish(records: SkerryRecord[]): Promise<void> {
+        return this.#inOrder(() => this.#publish(records))
     }
 
     async #publish(records: SkerryRecord[]): Promise<void> {
         for (const { key } of records) checkKey(key)
-        const leaves = await Promise.all(records.map(async record => ({ key: record.key, leaves: await leavesOf(record) })))
-        await this.#write(leaves.map(({ key, leaves }) => ({ key, edit: (shard: Record<string, unknown>) => writeRecord(shard, key, leaves) })))
+        await this.#write(await Promise.all(records.map(async record => {
+            const leaves = await leavesOf(record)
+            return { key: record.key, edit: shard => writeRecord(shard, record.key, leaves) }
+        })))
     }
 
     /** Deletes records; keys that are not there are passed over. */
-    async delete(keys: string[]): Promise<void> {
-        await this.#moving
-        await this.#delete(keys)
+    delete(keys: string[]): Promise<void> {
+        return this.#inOrder(() => this.#delete(keys))
     }
 
     #delete(keys: string[]): Promise<void> {
-        return this.#write(keys.map(key => ({ key, edit: (shard: Record<string, unknown>) => deleteRecord(shard, key) })))
+        return this.#write(keys.map(key => ({ key, edit: shard => deleteRecord(shard, key) })))
     }
 
     /** One change for each shard. */
-    async #write(edits: { key: string; edit: (shard: Record<string, unknown>) => void }[]): Promise<void> {
+    async #write(edits: Edit[]): Promise<void> {
         const shards = await Promise.all(edits.map(({ key }) => shardOf(this.#epoch, key)))
         const touched = [...new Set(shards)].map(shard => this.#shards[shard]!.handle)
         for (const shard of new Set(shards)) {
@@ -223,12 +250,14 @@ export class Replica {
     }
 
     /** Answers a query over what is here now. */
-    query(query: Query): Promise<Answer & { vectorsPending: number }> {
+    async query(query: Query): Promise<Answer & { vectorsPending: number }> {
+        await this.#moving
         return this.#index.query(query)
     }
 
     /** Waits until every record that is here can be found by its meaning. */
-    indexed(): Promise<void> {
+    async indexed(): Promise<void> {
+        await this.#moving
         return this.#index.settled()
     }
 
@@ -273,66 +302,12 @@ export class Replica {
     }
 }
 
-/** A document that is here: from the storage, from its first change, and from the hub as soon as that answers. */
-async function openPart(repo: Repo, storage: SeededStorage, project: string, epoch: Epoch, slot: Slot): Promise<Part> {
-    const url = await documentUrl(project, epoch, slot)
-    const id = url.slice('automerge:'.length)
-    const first = genesis(project, epoch, slot)
-    storage.seed(id, Automerge.save(first))
-    // Kept beside the document: a tab that is opened again must know what the hub had, or it would take all for its own.
-    const kept = ['skerry-at-hub', id]
-    const stored = await storage.load(kept)
-    const handle = await repo.find<ProjectDocument>(url)
-    const part: Part = {
-        handle,
-        genesis: Automerge.getHeads(first)[0]!,
-        atHub: stored && (JSON.parse(new TextDecoder().decode(stored)) as string[]),
-    }
-    handle.on('remote-heads', ({ heads }) => {
-        part.atHub = decodeHeads(heads)
-        void storage.save(kept, new TextEncoder().encode(JSON.stringify(part.atHub)))
-    })
-    return part
-}
-
-/** Those of the hub's heads that have arrived here; the first change always has. */
-function knownHere({ handle, genesis, atHub }: Part): string[] {
-    const here = (atHub ?? []).filter(head => Automerge.inspectChange(handle.doc(), head) !== null)
-    return here.length > 0 ? here : [genesis]
-}
-
-function readAll(doc: ProjectDocument): SkerryRecord[] {
-    return [...recordsByKey(doc).values()]
-}
-
-function recordsByKey(doc: ProjectDocument): Map<string, SkerryRecord> {
-    const records = doc.records ?? {}
-    const found = new Map<string, SkerryRecord>()
-    for (const [key, leaves] of leavesByKey(records)) {
-        const record = readRecord(records, key, leaves)
-        if (record !== undefined) found.set(key, record)
-    }
-    return found
-}
-
-/** Whether the hub has all that is here. */
-function isCovered({ handle, atHub }: Part): boolean {
-    return atHub !== undefined && Automerge.getHeads(handle.doc()).every(head => atHub.includes(head))
-}
-
-function chunkingOf(catalog: ProjectDocument): Chunking {
-    try {
-        const { tokens, overlap } = JSON.parse(String(catalog.fields?.chunking)) as Chunking
-        if (Number.isInteger(tokens) && Number.isInteger(overlap) && tokens >= 8 && overlap < tokens / 2) return { tokens, overlap }
-    } catch {
-        // Absent, or not as described, which counts as absent.
-    }
-    return USUAL
+function withToken(url: string, token: string | undefined): string {
+    return token === undefined ? url : `${url}${url.includes('?') ? '&' : '?'}access_token=${encodeURIComponent(token)}`
 }
 
 function checkKey(key: string): void {
     const bytes = new TextEncoder().encode(key).length
-    // eslint-disable-next-line no-control-regex
     if (bytes < 1 || bytes > 512 || /[\u0000-\u001f\u007f-\u009f]/.test(key)) {
         throw new SkerryError('invalid', 'a key has 1 to 512 bytes and no control characters')
     }

@@ -2,6 +2,7 @@ import type { StorageAdapterInterface } from '@automerge/automerge-repo'
 import { sha256 } from '../bytes.js'
 import type { Embedder } from '../embedder.js'
 import type { Document } from '../segment.js'
+import type { ProjectDocument } from './documents.js'
 
 type Chunks = Document['chunks']
 
@@ -15,7 +16,18 @@ export interface Chunking {
 }
 
 /** What a project without a word on it cuts by: the whole of what the model reads, as the node does. */
-export const USUAL: Chunking = { tokens: 512, overlap: 32 }
+const USUAL: Chunking = { tokens: 512, overlap: 32 }
+
+/** What a project's catalog says of it. */
+export function chunkingOf(catalog: ProjectDocument): Chunking {
+    try {
+        const { tokens, overlap } = JSON.parse(String(catalog.fields?.chunking)) as Chunking
+        if (Number.isInteger(tokens) && Number.isInteger(overlap) && tokens >= 8 && overlap < tokens / 2) return { tokens, overlap }
+    } catch {
+        // Absent, or not as described, which counts as absent.
+    }
+    return USUAL
+}
 
 /**
  * The vectors of texts, by model and text, in the same storage as the documents: a tab that is opened again need not embed

@@ -32,9 +32,7 @@ fn custom(name: &str, content: &[u8]) -> Vec<u8> {
 
 /// A snapshot of a baked query component, with the model's component in it where there is one.
 pub(crate) fn snapshot(query: &[u8], embedding: Option<&[u8]>, model: &Value, records: usize) -> Vec<u8> {
-    let part = |name: &str, bytes: &[u8]| {
-        json!({ "name": name, "sha256": hex::encode(Sha256::digest(bytes)), "bytes": bytes.len() })
-    };
+    let part = |name: &str, bytes: &[u8]| json!({ "name": name, "sha256": hex::encode(Sha256::digest(bytes)), "bytes": bytes.len() });
     let mut parts = vec![part("query", query)];
     let mut file = match embedding {
         None => query.to_vec(),

@@ -92,14 +92,16 @@ fn golden_texts() -> Vec<String> {
 fn queries() -> Vec<(Value, Option<&'static str>, Request)> {
     const LOST: &str = "what happens when the power fails while a change is stored";
     let plain = |text: &str| Request { text: Some(text.to_owned()), ..Request::default() };
-    let condition = |path: &str, comparison| {
-        FilterNode::Condition(Condition { path: path.to_owned(), comparison })
-    };
+    let condition = |path: &str, comparison| FilterNode::Condition(Condition { path: path.to_owned(), comparison });
     let text = |value: &str| Scalar::Text(value.to_owned());
     vec![
         (json!({ "text": LOST, "k": 8 }), Some(LOST), Request { k: 9, ..plain(LOST) }),
         (json!({ "text": LOST, "mode": "keyword", "k": 8 }), None, Request { k: 9, ..plain(LOST) }),
-        (json!({ "text": LOST, "mode": "vector", "k": 8 }), Some(LOST), Request { text: None, k: 9, ..Request::default() }),
+        (
+            json!({ "text": LOST, "mode": "vector", "k": 8 }),
+            Some(LOST),
+            Request { text: None, k: 9, ..Request::default() },
+        ),
         (
             json!({ "text": LOST, "k": 4, "filter": { "all": [
                 { "field": "data.page", "value": "hub.md" },
@@ -144,12 +146,20 @@ fn queries() -> Vec<(Value, Option<&'static str>, Request)> {
         (
             json!({ "query": "token data.page:hub.md", "k": 3 }),
             Some("token"),
-            Request { k: 4, filter: vec![condition("data.page", Comparison::Words("hub.md".to_owned()))], ..plain("token") },
+            Request {
+                k: 4,
+                filter: vec![condition("data.page", Comparison::Words("hub.md".to_owned()))],
+                ..plain("token")
+            },
         ),
         (
             json!({ "filter": { "field": "data.number", "op": "lt", "value": 2 }, "k": 20 }),
             None,
-            Request { k: 21, filter: vec![condition("data.number", Comparison::Less(Scalar::Number(2.0)))], ..Request::default() },
+            Request {
+                k: 21,
+                filter: vec![condition("data.number", Comparison::Less(Scalar::Number(2.0)))],
+                ..Request::default()
+            },
         ),
     ]
 }

@@ -13,7 +13,8 @@ pub(crate) fn run(test: &str, flags: &[&str], settings: &[(&str, &str)]) {
     node.arg(format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../js/test/{}"), test));
     node.env("SKERRY_NPM", made("SKERRY_NPM", "npm")).env("SKERRY_SDK_NODE", made("SKERRY_SDK_NODE", "sdk-node"));
     node.env("SKERRY_FIXTURE", &*FIXTURE).env("SKERRY_COMPONENTS", components_dir()).envs(settings.iter().copied());
-    let output = node.output().unwrap_or_else(|error| panic!("node does not start ({error}): install Node.js 20 or newer"));
+    let output =
+        node.output().unwrap_or_else(|error| panic!("node does not start ({error}): install Node.js 20 or newer"));
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
     assert!(output.status.success(), "{test} failed:\n{said}\n{}", String::from_utf8_lossy(&output.stderr));

@@ -163,7 +163,9 @@ pub(crate) fn requests(version: &str) -> Vec<Ask> {
     .map(Ask::query)
     .collect();
     let path = "/api/v1/projects/p/query";
-    asks.extend(["", "{", "[]", "{\"text\": \"tide\"} tail", "{\"text\":\n 7}", "null"].map(|body| Ask::text(path, body)));
+    asks.extend(
+        ["", "{", "[]", "{\"text\": \"tide\"} tail", "{\"text\":\n 7}", "null"].map(|body| Ask::text(path, body)),
+    );
     asks.push(Ask { content_type: Some("text/plain"), ..Ask::query(&json!({"text": "tide"})) });
     asks.push(Ask { content_type: Some("application/json; charset=utf-8"), ..Ask::query(&json!({"text": "tide"})) });
     asks.push(Ask { content_type: None, ..Ask::query(&json!({"text": "tide"})) });

@@ -34,7 +34,8 @@ fn a_snapshot_has_no_change_feed() {
         assert!(node.body.contains("\"sequence\":"), "{node:?}");
         assert!(snapshot.body.contains("\"sequence\":0"), "{snapshot:?}");
     }
-    let (node, snapshot) = (FIXTURE.node_says(&Ask::get("/api/v1/health")), native.lock().unwrap().says(&Ask::get("/api/v1/health")));
+    let (node, snapshot) =
+        (FIXTURE.node_says(&Ask::get("/api/v1/health")), native.lock().unwrap().says(&Ask::get("/api/v1/health")));
     let (node, mut instance) = (node.json(), snapshot.json());
     assert_eq!(instance["instance"], json!(FIXTURE.version));
     instance["instance"] = node["instance"].clone();
@@ -59,7 +60,11 @@ fn what_needs_a_node_is_refused_as_such() {
     for asked in asks {
         let told = native.lock().unwrap().says(&asked);
         let problem = told.json();
-        assert_eq!((told.status, &problem["type"]), (501, &json!("urn:skerry:problem:needs-a-node")), "{asked:?}: {told:?}");
+        assert_eq!(
+            (told.status, &problem["type"]),
+            (501, &json!("urn:skerry:problem:needs-a-node")),
+            "{asked:?}: {told:?}"
+        );
         assert!(problem["detail"].as_str().is_some_and(|detail| !detail.is_empty()));
     }
 }
@@ -99,8 +104,24 @@ fn no_operation_of_the_node_is_unknown() {
 fn names_are_refused_alike() {
     let long = "k".repeat(513);
     let names = [
-        "", "p", "P", "-p", ".p", "0.p_-", "p p", "ä", "p/q", "\u{0}", "a\u{7f}b", "k\u{85}", "käse/brot 7", "\u{1f9c0}", long.as_str(),
-        &long[..512], &long[..64], &long[..65],
+        "",
+        "p",
+        "P",
+        "-p",
+        ".p",
+        "0.p_-",
+        "p p",
+        "ä",
+        "p/q",
+        "\u{0}",
+        "a\u{7f}b",
+        "k\u{85}",
+        "käse/brot 7",
+        "\u{1f9c0}",
+        long.as_str(),
+        &long[..512],
+        &long[..64],
+        &long[..65],
     ];
     for name in names {
         let refused = |told: Result<(), skerry_gateway::Problem>| told.err().map(|problem| problem.detail().to_owned());

@@ -42,6 +42,7 @@ impl Fixture {
             embedder_instances: 2,
             seal_after: SEAL_AFTER,
             models_file: None,
+            plugins_file: None,
         };
         let node = Node::open(&config).expect("run `cargo xtask components` first");
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
@@ -99,7 +100,8 @@ fn records() -> Vec<Value> {
         .collect();
     records.push(json!({"key": "käse/brot 7", "text": "Käse auf Brot – „lecker“ \u{1f9c0} \\ \"/\u{2028}", "data": {"zahl": 1e300, "klein": 5e-324}}));
     records.push(json!({"key": "empty", "data": {"deep": {"er": [[], {}, [{"x": -0.0}]]}}}));
-    let long: Vec<String> = (0..120).map(|at| format!("Sentence {at} tells of the tide at pier {} and of gulls.", at % 9)).collect();
+    let long: Vec<String> =
+        (0..120).map(|at| format!("Sentence {at} tells of the tide at pier {} and of gulls.", at % 9)).collect();
     records.push(json!({"key": "long", "text": long.join(" ")}));
     records
 }
@@ -147,7 +149,6 @@ fn baked(node: &Node, version: &str) -> (Vec<u8>, Vec<u8>) {
     };
     let description = manifest.describe();
     let baked = description.clone();
-    let snapshot =
-        bake::snapshot(&component("query.wasm"), std::iter::once(documents), || baked, &|_| ()).unwrap();
+    let snapshot = bake::snapshot(&component("query.wasm"), std::iter::once(documents), || baked, &|_| ()).unwrap();
     (snapshot, description)
 }

@@ -20,5 +20,6 @@ fn components_dir() -> PathBuf {
 /// A built component.
 fn component(name: &str) -> Vec<u8> {
     let path = components_dir().join(name);
-    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask components` first", path.display()))
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("{}: {error}; run `cargo xtask components` first", path.display()))
 }

@@ -21,8 +21,7 @@ pub(crate) struct Native {
     description: Vec<u8>,
 }
 
-const LIMITS: Limits =
-    Limits { memory_bytes_max: 1 << 30, deadline: std::time::Duration::from_secs(60) };
+const LIMITS: Limits = Limits { memory_bytes_max: 1 << 30, deadline: std::time::Duration::from_secs(60) };
 
 impl Native {
     pub(crate) fn new(fixture: &Fixture) -> Mutex<Native> {
@@ -37,7 +36,8 @@ impl Native {
     }
 
     pub(crate) fn says(&mut self, ask: &Ask) -> Told {
-        let (path, query) = ask.path.split_once('?').map_or((ask.path.as_str(), None), |(path, query)| (path, Some(query)));
+        let (path, query) =
+            ask.path.split_once('?').map_or((ask.path.as_str(), None), |(path, query)| (path, Some(query)));
         let incoming = Incoming {
             method: ask.method,
             path,

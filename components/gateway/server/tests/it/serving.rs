@@ -40,7 +40,8 @@ fn every_build_answers_as_the_node_does() {
 /// Eight callers at once get what one gets.
 #[test]
 fn callers_do_not_disturb_one_another() {
-    let asks: Vec<Ask> = requests(&FIXTURE.version).into_iter().filter(|asked| asked.method == "POST").take(24).collect();
+    let asks: Vec<Ask> =
+        requests(&FIXTURE.version).into_iter().filter(|asked| asked.method == "POST").take(24).collect();
     let expected: Vec<_> = asks.iter().map(|asked| FIXTURE.node_says(asked)).collect();
     for (build, requests_per_instance) in [(BUILDS[0], 1), (BUILDS[0], 7), (BUILDS[1], 1), (BUILDS[1], 7)] {
         let server = Server::start(&FIXTURE.composed(build), &reusing(requests_per_instance)).unwrap();
@@ -144,7 +145,8 @@ fn fresh_instances_remember_nothing() {
 /// A gateway that nothing was baked for is empty, and says so in the node's words.
 #[test]
 fn an_empty_gateway_has_no_project() {
-    let composed = compose(&component("gateway-wasip2.wasm"), &[&component("query.wasm"), &component("embedding.wasm")]);
+    let composed =
+        compose(&component("gateway-wasip2.wasm"), &[&component("query.wasm"), &component("embedding.wasm")]);
     let server = Server::start(&composed.unwrap(), &reusing(1)).unwrap();
     let told = |path: &str| ask(&client(), server.address(), &Ask::get(path)).unwrap();
     assert_eq!(told("/api/v1/projects").body, r#"{"projects":[]}"#);
