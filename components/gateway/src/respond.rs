@@ -124,7 +124,7 @@ fn route(backend: &mut impl Backend, incoming: &Incoming<'_>) -> Result<Reply, P
         }
         (_, ["health" | "projects"] | ["projects", _] | ["projects", _, "version" | "query" | "records"])
         | (_, ["projects", _, "records", _]) => Err(Problem::method_not_allowed()),
-        (_, ["status" | "models" | "sync" | "openapi.json"]) => Err(only_a_node(path)),
+        (_, ["status" | "models" | "plugins" | "sync" | "openapi.json"]) => Err(only_a_node(path)),
         (_, ["projects", _, below, ..]) if OF_A_NODE.contains(below) => Err(only_a_node(below)),
         _ => Err(Problem::unknown_path()),
     }

@@ -74,7 +74,7 @@ pub(crate) fn ask(client: &ureq::Agent, address: SocketAddr, ask: &Ask) -> Resul
     if let Some(content_type) = ask.content_type {
         request = request.header("content-type", content_type);
     }
-    let mut response = if ask.body.is_empty() {
+    let mut response = if ask.method == "GET" || ask.method == "HEAD" {
         client.run(request.body(()).unwrap())?
     } else {
         client.run(request.body(ask.body.as_slice()).unwrap())?

@@ -50,6 +50,7 @@ fn what_needs_a_node_is_refused_as_such() {
     let asks = [
         Ask::query(&json!({"text": "tide", "within": {"subtree": "record-0"}})),
         Ask::query(&json!({"text": "tide", "expand": {}})),
+        Ask::query(&json!({"text": "tide", "rerank": {"plugin": "newest"}})),
         Ask::query(&json!({"text": "tide", "version": "0".repeat(64)})),
         Ask::query(&json!({"like": "record-3", "version": "0".repeat(64)})),
         Ask::post("/api/v1/projects/p/records", &json!({"records": [record]})),

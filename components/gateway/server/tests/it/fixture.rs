@@ -1,6 +1,7 @@
 //! A node with a project, over HTTP, and the snapshot that is baked from it.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 use serde_json::{Value, json};
@@ -23,21 +24,21 @@ pub(crate) static FIXTURE: LazyLock<Fixture> = LazyLock::new(Fixture::new);
 
 /// A node, and what is baked from it.
 pub(crate) struct Fixture {
-    pub(crate) node: Arc<Node>,
     pub(crate) address: SocketAddr,
     pub(crate) version: String,
     pub(crate) description: Vec<u8>,
     /// The baked query component.
     pub(crate) snapshot: Vec<u8>,
-    _data: tempfile::TempDir,
     _runtime: tokio::runtime::Runtime,
 }
 
 impl Fixture {
     fn new() -> Fixture {
-        let data = tempfile::tempdir().unwrap();
+        // What is static is never dropped, so a folder of its own would stay: this one is always the same.
+        let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gateway-node");
+        let _ = std::fs::remove_dir_all(&data);
         let config = NodeConfig {
-            data_dir: data.path().to_owned(),
+            data_dir: data,
             components_dir: Some(components_dir()),
             embedder_instances: 2,
             seal_after: SEAL_AFTER,
@@ -60,7 +61,7 @@ impl Fixture {
         let published = told("POST", "/api/v1/projects/p/records", &json!({ "records": records() }));
         let version = published["version"].as_str().unwrap().to_owned();
         let (snapshot, description) = baked(&node, &version);
-        Fixture { node, address, version, description, snapshot, _data: data, _runtime: runtime }
+        Fixture { address, version, description, snapshot, _runtime: runtime }
     }
 
     /// What the node answers.

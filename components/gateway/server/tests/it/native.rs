@@ -53,7 +53,8 @@ impl Native {
 }
 
 fn failed(error: impl Into<Problem>) -> skerry_gateway::Problem {
-    error.into().into()
+    let problem: Problem = error.into();
+    problem.into()
 }
 
 impl Backend for Native {
