@@ -261,7 +261,12 @@ fn read_manifest(section: &Section<'_>) -> Result<Manifest, SnapshotError> {
 fn read_signature(section: &Section<'_>) -> Result<(PublicKey, Signature), SnapshotError> {
     let data = section.custom_data().unwrap_or_default();
     let signature: Signature = serde_json::from_slice(data).map_err(|_| changed("its signature cannot be read"))?;
-    let key = signature.key.parse().map_err(|_| changed("its signature names no key"))?;
+    let key: PublicKey = signature.key.parse().map_err(|_| changed("its signature names no key"))?;
+    // Digits in capitals would be read as the same, and be other bytes.
+    let digits = hex::decode(&signature.signature).map(hex::encode);
+    if key.to_string() != signature.key || digits.as_ref() != Ok(&signature.signature) {
+        return Err(changed("its signature is not as it was written"));
+    }
     let mut written = Vec::new();
     sections::append_custom(&mut written, SIGNATURE_SECTION, &signature.encode());
     if written != section.whole {

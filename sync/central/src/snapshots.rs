@@ -251,8 +251,12 @@ impl CentralStore {
         for object in objects {
             let name = object.location.filename().unwrap_or_default().to_owned();
             match name.split_once('.') {
-                Some((sha256, "wasm")) => drop(files.insert(sha256.to_owned(), object)),
-                Some((sha256, "json")) if name != LATEST => drop(notes.insert(sha256.to_owned())),
+                Some((sha256, "wasm")) => {
+                    files.insert(sha256.to_owned(), object);
+                }
+                Some((sha256, "json")) if name != LATEST => {
+                    notes.insert(sha256.to_owned());
+                }
                 _ => {}
             }
         }
