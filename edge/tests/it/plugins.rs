@@ -1,5 +1,6 @@
 //! Plugins in a node: what they do to records, hits and changes, and that one which fails takes nothing else down.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -270,13 +271,13 @@ async fn a_filter_chooses_changes() {
     let records: Vec<Value> = (0..200).map(|n| json!({"key": format!("k{n:03}"), "text": "tide"})).collect();
     assert_eq!(publish(&node, "p", json!(records)).await.0, 200);
     let mut events = Events::of(&node, "?since=0&filter=subscription-filter-&argument=k1", &[]).await;
-    let mut told = std::collections::BTreeSet::new();
+    let mut told = BTreeSet::new();
     for _ in 100..200 {
         let (_, change) = events.next().await.unwrap();
         assert!(change.get("record").is_none() && change.get("filter_failed").is_none(), "{change}");
         told.insert(change["key"].as_str().unwrap().to_owned());
     }
-    assert_eq!(told, (100..200).map(|n| format!("k{n}")).collect());
+    assert_eq!(told, (100..200).map(|n| format!("k{n}")).collect::<BTreeSet<_>>());
     publish(&node, "p", json!([{"key": "other"}, {"key": "k1 is new"}])).await;
     assert_eq!(events.next().await.unwrap().1["key"], "k1 is new");
     node.call("DELETE", "/projects/p/records/k150", &Value::Null).await;
@@ -340,7 +341,8 @@ fn plugins_at_the_command_line() {
             fault("subscription-filter", "", &json!({}))]),
     );
     let with = |arguments: &[&str]| {
-        let arguments: Vec<&str> = ["--plugins", &list, "-p", "notes"].iter().chain(arguments).copied().collect();
+        let arguments: Vec<&str> =
+            ["--plugins", list.as_str(), "-p", "notes"].iter().chain(arguments).copied().collect();
         ok(data.path(), &arguments)
     };
     let text = |key: &str| {
@@ -372,12 +374,13 @@ fn plugins_at_the_command_line() {
     let mut own = order(&[]);
     own.reverse();
     assert_eq!(order(&["--rerank", "reranker-order", "--rerank-candidates", "20"]), own);
-    let answered = run(data.path(), &["--plugins", &list, "-p", "notes", "query", "--rerank", "nonsense", "tide"]);
+    let answered =
+        run(data.path(), &["--plugins", list.as_str(), "-p", "notes", "query", "--rerank", "nonsense", "tide"]);
     let said = String::from_utf8_lossy(&answered.stderr).into_owned();
     assert!(answered.status.success() && said.contains("in the query's own order"), "{said}");
 
     let mut command = skerry();
-    command.arg("--data").arg(data.path()).args(["--plugins", &list, "serve", "--listen", "127.0.0.1:0"]);
+    command.arg("--data").arg(data.path()).args(["--plugins", list.as_str(), "serve", "--listen", "127.0.0.1:0"]);
     let server = Server::spawn(command);
     let mut watching = skerry()
         .args(["--url", &server.url, "-p", "notes", "watch", "--since", "0"])
@@ -396,6 +399,6 @@ fn plugins_at_the_command_line() {
 
     let slip =
         write_list(data.path(), &json!([{"name": "a", "kind": "transform", "component": "a.wasm", "memory": 5}]));
-    let refused = fails(data.path(), &["--plugins", &slip, "status"]);
+    let refused = fails(data.path(), &["--plugins", slip.as_str(), "status"]);
     assert!(refused.contains("plugins.json") && refused.contains("unknown field `memory`"), "{refused}");
 }
