@@ -21,12 +21,27 @@ use crate::{components, paths};
 use archive::Entries;
 use crates::Crates;
 
-/// The programs, each with the package that it is of.
-const PROGRAMS: [(&str, &str); 3] =
-    [("skerry", "skerry-edge"), ("skerry-hub", "skerry-hub"), ("skerry-lambda", "skerry-lambda")];
+/// A program: its name, its package, and the profile of its release build, which is also cargo's name for the folder.
+struct Program {
+    name: &'static str,
+    package: &'static str,
+    profile: &'static str,
+}
 
-/// What the components are made of, besides what the programs are.
+const PROGRAMS: [Program; 3] = [
+    Program { name: "skerry", package: "skerry-edge", profile: "release" },
+    Program { name: "skerry-hub", package: "skerry-hub", profile: "release" },
+    Program { name: "skerry-lambda", package: "skerry-lambda", profile: "function" },
+];
+
+/// What the components are made of.
 const GUESTS: [&str; 4] = ["skerry-embedding", "skerry-query", "skerry-geometry", "skerry-gateway"];
+
+/// What the components are built for; those that import something.
+const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// Features of guests that are built and not default ones.
+const GUEST_FEATURES: [&str; 2] = ["skerry-gateway/wasip2", "skerry-gateway/wasip3"];
 
 /// How to bundle.
 #[derive(Debug, Args)]
@@ -66,16 +81,17 @@ pub(crate) fn for_tests() -> anyhow::Result<PathBuf> {
 }
 
 fn make(profile: Profile, out: Option<PathBuf>) -> anyhow::Result<PathBuf> {
-    let programs = paths::target().join(if profile == Profile::Dev { "debug" } else { "release" });
     let target = host_target()?;
     let version = env!("CARGO_PKG_VERSION");
     let name = format!("skerry-{version}-{target}");
-    let packages: Vec<&str> = PROGRAMS.iter().map(|(_, package)| *package).chain(GUESTS).collect();
-    let crates = Crates::read(&target, &packages)?;
+    let packages = PROGRAMS.map(|program| program.package);
+    let crates = Crates::read(&target, &packages, &[])?;
+    let crates = crates.and(Crates::read(GUEST_TARGET, &GUESTS, &GUEST_FEATURES)?);
 
     let mut entries = Entries::default();
-    for (program, _) in PROGRAMS {
-        entries.add_program(&format!("bin/{program}"), &programs.join(program))?;
+    for Program { name, profile: folder, .. } in PROGRAMS {
+        let folder = if profile == Profile::Dev { "debug" } else { folder };
+        entries.add_program(&format!("bin/{name}"), &paths::target().join(folder).join(name))?;
     }
     add_components(&mut entries)?;
     entries.add_folder("share/skerry/wit", &paths::workspace().join("wit"), &["wit"])?;
@@ -102,28 +118,27 @@ fn make(profile: Profile, out: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Builds the programs.
 fn build(profile: Profile) -> anyhow::Result<()> {
-    let mut build = cargo();
-    match profile {
+    if profile == Profile::Dev {
         // As the tests build them: with other features of dependencies everything would be built a second time.
-        Profile::Dev => build.args(["test", "--workspace", "--no-run", "--quiet"]),
-        Profile::Release => {
-            build.args(["build", "--locked", "--release"]);
-            for (program, package) in PROGRAMS {
-                build.args(["--package", package, "--bin", program]);
-            }
-            // Paths of this machine would be in messages of panics, and make other bytes elsewhere.
-            let home =
-                std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
-            let flags = format!(
-                "--remap-path-prefix={}=/skerry --remap-path-prefix={}=/cargo -C strip=symbols",
-                paths::workspace().display(),
-                home.unwrap_or_default()
-            );
-            build.env("RUSTFLAGS", flags)
-        }
-    };
-    run(&mut build).context("build the programs")
+        let mut build = cargo();
+        return run(build.args(["test", "--workspace", "--no-run", "--quiet"])).context("build the programs");
+    }
+    // Paths of this machine would be in messages of panics, and make other bytes elsewhere.
+    let home = std::env::var("CARGO_HOME").or_else(|_| std::env::var("HOME").map(|home| format!("{home}/.cargo")));
+    let flags = format!(
+        "--remap-path-prefix={}=/skerry --remap-path-prefix={}=/cargo -C strip=symbols",
+        paths::workspace().display(),
+        home.unwrap_or_default()
+    );
+    // One by one: what one of them needs of a dependency must not make another one larger.
+    for Program { name, package, profile } in PROGRAMS {
+        let mut build = cargo();
+        build.args(["build", "--locked", "--profile", profile, "--package", package, "--bin", name]);
+        run(build.env("RUSTFLAGS", &flags)).with_context(|| format!("build {name}"))?;
+    }
+    Ok(())
 }
 
 /// What `rustc` builds for when nothing else is said.
@@ -134,12 +149,12 @@ fn host_target() -> anyhow::Result<String> {
     Ok(host.context("rustc does not say what it builds for")?.to_owned())
 }
 
-/// The components of the manifest, the gateway, and the manifest; no native code.
+/// The components of the manifest, the gateways, and the manifest; no native code.
 fn add_components(entries: &mut Entries) -> anyhow::Result<()> {
     let dir = paths::components();
     let manifest = fs::read(dir.join("manifest.json")).context("read the components' manifest")?;
     let named: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&manifest)?;
-    for name in named.keys().map(String::as_str).chain(["gateway"]) {
+    for name in named.keys().map(String::as_str).chain(["gateway", "gateway-wasip2"]) {
         let file = format!("{name}.wasm");
         entries.add_file(&format!("share/skerry/components/{file}"), &dir.join(&file))?;
     }

@@ -77,10 +77,14 @@ pub(super) struct Crates {
 }
 
 impl Crates {
-    /// Those that these packages of the workspace are linked with on a target, and themselves.
-    pub(super) fn read(target: &str, roots: &[&str]) -> anyhow::Result<Crates> {
+    /// Those that these packages of the workspace are linked with on a target, and themselves. `features` are beyond the
+    /// default ones, each as `<package>/<feature>`.
+    pub(super) fn read(target: &str, roots: &[&str], features: &[&str]) -> anyhow::Result<Crates> {
         let mut metadata = cargo();
         metadata.args(["metadata", "--format-version", "1", "--locked", "--filter-platform", target]);
+        if !features.is_empty() {
+            metadata.args(["--features", &features.join(",")]);
+        }
         let output = metadata.output().context("start cargo")?;
         if !output.status.success() {
             bail!("cargo metadata failed: {}", String::from_utf8_lossy(&output.stderr));
@@ -124,6 +128,20 @@ impl Crates {
             open.extend(linked);
         }
         Ok(Crates { crates })
+    }
+}
+
+impl Crates {
+    /// These and others.
+    pub(super) fn and(mut self, others: Crates) -> Crates {
+        for (key, mut other) in others.crates {
+            if let Some(known) = self.crates.get_mut(&key) {
+                known.dependencies.append(&mut other.dependencies);
+            } else {
+                self.crates.insert(key, other);
+            }
+        }
+        self
     }
 }
 

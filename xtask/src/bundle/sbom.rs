@@ -18,7 +18,8 @@ pub(super) fn write(crates: &Crates, version: &str, entries: &Entries) -> anyhow
     let ours: Vec<&Crate> = crates.crates.values().filter(|one| one.is_ours).collect();
     let mut components: Vec<Value> = crates.crates.values().map(component).collect();
     components.push(model());
-    for name in ["embedding", "embedding-simd128", "embedding-static", "query", "geometry", "gateway"] {
+    for name in ["embedding", "embedding-simd128", "embedding-static", "query", "geometry", "gateway", "gateway-wasip2"]
+    {
         let path = format!("share/skerry/components/{name}.wasm");
         // The static model is left out where nobody could make it.
         let Some(sha256) = entries.sha256(&path) else { continue };
