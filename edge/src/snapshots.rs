@@ -135,7 +135,7 @@ impl Snapshot {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let waiting = idle().pop();
         let reader = waiting.map_or_else(|| SnapshotReader::open(&self.engine, &self.query, LIMITS), Ok);
-        let reader = match reader {
+        let mut reader = match reader {
             Ok(reader) => reader,
             Err(SnapshotError::Call(CallError::Instantiate(reason))) => {
                 tracing::error!(reason, "no instance of a snapshot");

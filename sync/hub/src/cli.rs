@@ -10,9 +10,9 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
-use skerry_edge::logging;
 
 use crate::central::{CentralStore, LocationOptions};
+use crate::logging;
 
 const EXAMPLES: &str = "\
 Examples:
