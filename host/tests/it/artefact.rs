@@ -9,7 +9,7 @@ use skerry_host::artefact::{
 };
 use skerry_host::keys::{SigningKey, TrustedKeys};
 
-use crate::artefacts::{ENGINE, LIMITS, requests, wasm};
+use crate::artefacts::{ENGINE, LIMITS, requests};
 use crate::snapshot::small;
 
 fn here() -> Profile {

@@ -37,6 +37,8 @@ async fn publish(store: &CentralStore, number: u32, epoch: &str) -> Latest {
         epoch: epoch.to_owned(),
         sha256: sha256(&file),
         bytes: file.len() as u64,
+        unbaked_sha256: "00".repeat(32),
+        records: 1,
         model_sha256: Some(sha256(b"model")),
         covers: [("document".to_owned(), vec!["chunk".to_owned()])].into(),
         artefacts: vec![StoredArtefact {
