@@ -124,6 +124,7 @@ fn message(unsigned: &[u8]) -> Vec<u8> {
 }
 
 /// What the last section holds.
+#[allow(clippy::struct_field_names, reason = "the members' names are the format's")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Signature {
     algorithm: Algorithm,

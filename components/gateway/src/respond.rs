@@ -102,7 +102,8 @@ pub fn respond(backend: &mut impl Backend, incoming: &Incoming<'_>) -> Reply {
 fn route(backend: &mut impl Backend, incoming: &Incoming<'_>) -> Result<Reply, Problem> {
     let Some(path) = incoming.path.strip_prefix("/api/v1/") else { return Err(Problem::unknown_path()) };
     let segments: Vec<&str> = path.split('/').collect();
-    if segments.contains(&"") {
+    // An empty name within the path is a wrong name; at its end it is another path.
+    if segments.last() == Some(&"") {
         return Err(Problem::unknown_path());
     }
     // Whoever may GET may HEAD.
@@ -122,8 +123,13 @@ fn route(backend: &mut impl Backend, incoming: &Incoming<'_>) -> Result<Reply, P
         | ("PUT" | "DELETE", ["projects", _, "records", _]) => {
             Err(needs_node("A snapshot cannot be written to; write to a node and bake again."))
         }
-        (_, ["health" | "projects"] | ["projects", _] | ["projects", _, "version" | "query" | "records"])
-        | (_, ["projects", _, "records", _]) => Err(Problem::method_not_allowed()),
+        (
+            _,
+            ["health" | "projects"]
+            | ["projects", _]
+            | ["projects", _, "version" | "query" | "records"]
+            | ["projects", _, "records", _],
+        ) => Err(Problem::method_not_allowed()),
         (_, ["status" | "models" | "plugins" | "sync" | "openapi.json"]) => Err(only_a_node(path)),
         (_, ["projects", _, below, ..]) if OF_A_NODE.contains(below) => Err(only_a_node(below)),
         _ => Err(Problem::unknown_path()),

@@ -23,10 +23,9 @@ pub(super) fn check(kind: PluginKind, wasm: &[u8]) -> Result<(), PluginError> {
     }
     let offered = if exports.is_empty() { "nothing".to_owned() } else { exports.join(", ") };
     let (world, interface) = (kind.world(), kind.interface());
-    let mut reason = format!("the world `skerry:plugin/{world}` asks for `{interface}`, and it exports {offered}");
-    if let Some(other) = PluginKind::ALL.iter().find(|other| exports.iter().any(|export| export == other.interface())) {
-        reason.push_str(&format!("; list it as a {other}"));
-    }
+    let other = PluginKind::ALL.iter().find(|other| exports.iter().any(|export| export == other.interface()));
+    let hint = other.map(|other| format!("; list it as a {other}")).unwrap_or_default();
+    let reason = format!("the world `skerry:plugin/{world}` asks for `{interface}`, and it exports {offered}{hint}");
     Err(PluginError::Interface { kind, reason })
 }
 
