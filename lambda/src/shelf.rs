@@ -314,7 +314,7 @@ impl Folder {
         let path = self.dir.join(name);
         let write = || {
             fs::create_dir_all(&self.dir)?;
-            self.make_room(code.len() as u64)?;
+            self.make_room((code.len() + description.len()) as u64)?;
             // Under another name first: a file that is there is whole.
             let unfinished = self.dir.join(format!("{name}.{}", std::process::id()));
             fs::write(&unfinished, code)?;
@@ -330,18 +330,25 @@ impl Folder {
             let reason = format!("{bytes} bytes are more than SKERRY_TEMPORARY_MIB allows ({})", self.bytes_max);
             return Err(io::Error::new(io::ErrorKind::StorageFull, reason));
         }
-        let mut files = Vec::new();
+        // Code goes with its description: one without the other is of no use.
+        let (mut files, mut used) = (Vec::new(), bytes);
         for entry in fs::read_dir(&self.dir)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            files.push((metadata.modified()?, metadata.len(), entry.path()));
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                continue;
+            }
+            let (code, description) = (fs::metadata(&path)?, fs::metadata(artefact::description_path(&path)));
+            let length = code.len() + description.map_or(0, |description| description.len());
+            used += length;
+            files.push((code.modified()?, length, path));
         }
         files.sort();
-        let mut used: u64 = files.iter().map(|(_, bytes, _)| bytes).sum();
         for (_, length, path) in files {
-            if used + bytes <= self.bytes_max {
+            if used <= self.bytes_max {
                 break;
             }
+            // An unfinished file has no description.
+            let _ = fs::remove_file(artefact::description_path(&path));
             fs::remove_file(&path)?;
             used -= length;
         }
@@ -396,9 +403,7 @@ mod tests {
             file.set_modified(std::time::SystemTime::now() - Duration::from_secs(ago)).unwrap();
         };
         used("a", 100);
-        used("a.json", 100);
         used("b", 50);
-        used("b.json", 50);
         assert!(folder.find("a").is_some(), "looking for it is using it");
         keep("c", 400).unwrap();
         assert!(folder.find("b").is_none() && folder.find("a").is_some() && folder.find("c").is_some());

@@ -82,7 +82,6 @@ async fn a_snapshot_answers_like_a_replica() {
         ("POST", "/query", json!({"query": "harbour -pilot", "mode": "keyword", "explain": true, "highlight": {}})),
         ("POST", "/query", json!({"text": "x", "k": 0})),
         ("POST", "/query", json!({"filter": {"field": "data.n", "op": "gt", "value": 4}})),
-        ("GET", "/version", Value::Null),
         ("GET", "/records/tide", Value::Null),
         ("GET", "/records/nothing", Value::Null),
         ("GET", "/records?limit=2", Value::Null),

@@ -43,7 +43,8 @@ async fn a_write_is_in_the_store_when_it_is_acknowledged() {
     assert_eq!(projects["projects"][0]["name"], "notes");
     assert_eq!(second.ask("DELETE", &format!("{P}/records/moon"), &Value::Null).await.0, 200);
     drop(second);
-    let replica = replica_of(store.path(), elsewhere.path()).await;
+    let later = tempfile::tempdir().unwrap();
+    let replica = replica_of(store.path(), later.path()).await;
     assert_eq!(replica.get(&project, &RecordKey::parse("moon").unwrap()).unwrap(), None);
 }
 
@@ -56,6 +57,8 @@ async fn many_instances_write_at_once() {
         functions.push(Function::start(store.path(), &[]).await);
     }
     assert_eq!(functions[0].ask("PUT", P, &json!({})).await.0, 201);
+    // Also a project in which nothing was written yet.
+    assert_eq!(functions[1].ask("GET", P, &Value::Null).await.0, 200);
     for round in 0..4 {
         let writes = functions.iter().enumerate().map(|(number, function)| async move {
             let records = json!({"records": [{"key": format!("{number}-{round}"), "text": ""}, {"key": "shared", "data": {number.to_string(): round}}]});
@@ -81,6 +84,8 @@ async fn a_failing_store_acknowledges_nothing() {
     let store = tempfile::tempdir().unwrap();
     let function = Function::start(store.path(), &[]).await;
     assert_eq!(function.ask("PUT", P, &json!({})).await.0, 201);
+    let first = json!({"records": [{"key": "moon", "text": "A full moon"}]});
+    assert_eq!(function.ask("POST", &format!("{P}/records"), &first).await.0, 200);
     // A file where the documents' folder was: nothing can be listed or written below it, not even by root.
     std::fs::rename(store.path().join("documents"), store.path().join("away")).unwrap();
     std::fs::write(store.path().join("documents"), b"").unwrap();

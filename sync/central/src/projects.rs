@@ -15,6 +15,14 @@ impl CentralStore {
         self.put(&self.folder("projects").join(project.as_str()), Vec::new()).await
     }
 
+    /// Whether a project was noted.
+    ///
+    /// # Errors
+    /// [`StoreFailure`].
+    pub async fn has_project(&self, project: &ProjectName) -> Result<bool, StoreFailure> {
+        Ok(self.get(&self.folder("projects").join(project.as_str())).await?.is_some())
+    }
+
     /// The projects that were noted, by name.
     ///
     /// # Errors

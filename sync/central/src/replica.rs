@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use sha2::{Digest, Sha256};
 use skerry_sync::document::DocumentId;
 use skerry_sync::hub::{Chunk, ChunkName, StoreFailure};
-use skerry_sync::{Absorbed, Holdings, ProjectName, ReadError, Replica, WriteError};
+use skerry_sync::{Absorbed, Holdings, ProjectName, ReadError, Replica, Timestamp, WriteError};
 
 use crate::store::CentralStore;
 
@@ -66,7 +66,8 @@ impl Filled {
     }
 }
 
-/// Reads what the store has of a project and the replica has not. A project that is in neither is not made.
+/// Reads what the store has of a project and the replica has not. A project that is in neither is not made; one whose name alone
+/// the store has is made empty.
 ///
 /// # Errors
 /// [`FillError`]; documents that were read before it are in the replica.
@@ -79,7 +80,12 @@ pub async fn fill(replica: &Replica, project: &ProjectName, store: &CentralStore
     if holdings != before {
         note.write(replica, &holdings)?;
     }
-    outcome.map(|()| filled)
+    outcome?;
+    // A project in which nothing was ever written has no chunks, and is there all the same.
+    if !filled.is_there() && replica.project(project).is_err() && store.has_project(project).await? {
+        replica.create_project(project, "", Timestamp(0))?;
+    }
+    Ok(filled)
 }
 
 /// Reads exactly the chunks that a snapshot was baked from, into a replica that has nothing of the project: it is then at the
@@ -135,6 +141,10 @@ pub async fn push(
     let (copy, name, held) = (replica.clone(), project.clone(), holdings.clone());
     let unstored = blocking(move || copy.unstored(&name, &held)).await??;
     if unstored.is_empty() {
+        // Nothing was ever written into it: its name is all that others can know of it.
+        if holdings == Holdings::default() {
+            store.note_project(project).await?;
+        }
         return Ok(Vec::new());
     }
     let writes: Vec<_> =
