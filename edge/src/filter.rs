@@ -49,7 +49,7 @@ fn add_value(at: &str, value: &Value, fields: &mut Vec<Field>) {
         Value::Object(object) => add_object(at, object, fields),
         Value::Array(values) => values.iter().for_each(|value| add_value(at, value, fields)),
         other => {
-            fields.extend(leaf(other).map(|value| Field { path: at.to_owned(), value: convert::scalar_to_wit(value) }))
+            fields.extend(leaf(other).map(|value| Field { path: at.to_owned(), value: convert::scalar_to_wit(value) }));
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) async fn query(
 }
 
 /// Where a query's time went, in milliseconds.
+#[allow(clippy::struct_field_names, reason = "units stand last")]
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timing {
     /// Embedding the text.

@@ -177,7 +177,7 @@ impl Entry {
         Ok(PluginConfig {
             kind,
             path: dir.join(self.component),
-            sha256: self.sha256.map(checked_sha256).transpose()?,
+            sha256: self.sha256.as_deref().map(checked_sha256).transpose()?,
             projects: projects.transpose()?,
             settings,
             limits: PluginLimits {
@@ -205,7 +205,7 @@ fn check_name(name: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn checked_sha256(digest: String) -> Result<String, String> {
+fn checked_sha256(digest: &str) -> Result<String, String> {
     let digest = digest.to_ascii_lowercase();
     if digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(digest);

@@ -151,7 +151,8 @@ fn sort(hits: &mut [HitBody], ranking: &Ranking) {
     match ranking {
         Ranking::Scores(scores) => scores.iter().enumerate().for_each(|(position, &score)| rescore(position, score)),
         Ranking::Order(order) => {
-            order.iter().enumerate().for_each(|(rank, &position)| rescore(position as usize, 1.0 / (rank as f32 + 1.0)))
+            let rescored = |(rank, &position): (usize, &u32)| rescore(position as usize, 1.0 / (rank as f32 + 1.0));
+            order.iter().enumerate().for_each(rescored);
         }
     }
     hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.key.cmp(&b.key)));

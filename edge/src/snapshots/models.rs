@@ -74,17 +74,16 @@ impl SharedModels {
             _ => return Err(format!("{absent}, and `{name}` is none of those that are built in")),
         };
         let mut open = self.beside.lock().unwrap_or_else(PoisonError::into_inner);
-        let embedder = match open.get(component) {
-            Some(embedder) => Arc::clone(embedder),
-            None => {
-                let opened = Components::open(dir).and_then(|components| components.component(engine, component));
-                let opened = opened.map_err(|error| format!("{absent}, and `{name}` cannot be used: {error}"))?;
-                let embedder = Embedder::new(engine, &opened, self.instances.max(1), EMBEDDING_LIMITS)
-                    .map_err(|error| format!("{absent}, and `{name}` does not start: {error}"))?;
-                let embedder = Arc::new(embedder);
-                open.insert(component, Arc::clone(&embedder));
-                embedder
-            }
+        let embedder = if let Some(embedder) = open.get(component) {
+            Arc::clone(embedder)
+        } else {
+            let opened = Components::open(dir).and_then(|components| components.component(engine, component));
+            let opened = opened.map_err(|error| format!("{absent}, and `{name}` cannot be used: {error}"))?;
+            let embedder = Embedder::new(engine, &opened, self.instances.max(1), EMBEDDING_LIMITS)
+                .map_err(|error| format!("{absent}, and `{name}` does not start: {error}"))?;
+            let embedder = Arc::new(embedder);
+            open.insert(component, Arc::clone(&embedder));
+            embedder
         };
         let found = embedder.model().id.clone();
         if found == id {

@@ -110,7 +110,7 @@ pub async fn fill_covered(
             .iter()
             .filter(|(_, names)| !names.is_empty())
             .map(|(document, names)| async move {
-                let chunks = store.fetch(**document, names.to_vec()).await?;
+                let chunks = store.fetch(**document, (*names).clone()).await?;
                 Ok::<_, StoreFailure>((**document, chunks.len() == names.len(), chunks))
             })
             .collect();
