@@ -136,12 +136,12 @@ impl Function {
             if let Some(response) = shelf.answer(&project, &parts, &bytes).await {
                 return response;
             }
-            return self.from_replica(Request::from_parts(parts, Body::from(bytes))).await;
+            return self.ask_replica(Request::from_parts(parts, Body::from(bytes))).await;
         }
-        self.from_replica(request).await
+        self.ask_replica(request).await
     }
 
-    async fn from_replica(&self, request: Request<Body>) -> Response {
+    async fn ask_replica(&self, request: Request<Body>) -> Response {
         match self.following().await {
             Ok(following) => following.call(request).await,
             Err(problem) => problem.into_response(),
@@ -233,7 +233,6 @@ fn plain(request: lambda_http::Request) -> Request<Body> {
         parts.uri = uri;
     }
     let body = match body {
-        EventBody::Empty => Body::empty(),
         EventBody::Text(text) => Body::from(text),
         EventBody::Binary(bytes) => Body::from(bytes),
         _ => Body::empty(),

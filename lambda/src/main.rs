@@ -4,7 +4,7 @@
 //! answer queries without a replica; whatever is newer than the snapshot, and every write, goes through a replica in `/tmp` that is
 //! filled from the store. A write is acknowledged when the store has it, as a chunk object.
 //!
-//! Takes events of API Gateway (REST and HTTP APIs), function URLs, load balancers, SQS, EventBridge schedules, and direct calls.
+//! Takes events of API Gateway (REST and HTTP APIs), function URLs, load balancers, SQS, schedules (`EventBridge`), and direct calls.
 //! docs/lambda.md says how to deploy it, what it costs, and what each setting does.
 
 mod central;

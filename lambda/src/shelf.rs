@@ -210,12 +210,12 @@ impl Shelf {
         let covered = published.covered();
         let looked = Instant::now();
         let newer = has_newer(&covered, &self.store);
-        let (is_current, reader) = match all.get(project).filter(|held| held.published.sha256 == published.sha256) {
-            Some(held) => (!newer.await?, Arc::clone(&held.reader)),
-            None => {
-                let (newer, opened) = tokio::join!(newer, self.open(&published));
-                (!newer?, opened?)
-            }
+        let known = all.get(project).filter(|held| held.published.sha256 == published.sha256);
+        let (is_current, reader) = if let Some(held) = known {
+            (!newer.await?, Arc::clone(&held.reader))
+        } else {
+            let (newer, opened) = tokio::join!(newer, self.open(&published));
+            (!newer?, opened?)
         };
         let held = Held { looked, is_current, published, reader: Arc::clone(&reader) };
         all.insert(project.clone(), held);

@@ -104,7 +104,7 @@ impl Health {
 mod tests {
     use super::*;
 
-    const RULE: PauseRule = PauseRule { failures_max: 3, pause: Duration::from_secs(60) };
+    const RULE: PauseRule = PauseRule { failures_max: 3, pause: Duration::from_mins(1) };
     const TOOK: Duration = Duration::from_millis(5);
 
     fn fail(health: &mut Health, now: Instant) -> bool {

@@ -119,10 +119,8 @@ mod tests {
         }
         let sections = all(&file).unwrap();
         assert_eq!(sections.len(), 8);
-        assert_eq!(
-            (sections[7].custom_name(), sections[7].custom_data()),
-            (Some("skerry-test"), Some(&[7; 70_000][..]))
-        );
+        assert_eq!(sections[7].custom_name(), Some("skerry-test"));
+        assert_eq!(sections[7].custom_data(), Some(vec![7; 70_000].as_slice()));
         assert!(matches!(all(&file[..file.len() - 1]), Err(SnapshotError::Changed(_))));
         assert!(matches!(all(&file[1..]), Err(SnapshotError::NotASnapshot(_))));
         assert!(matches!(all(b""), Err(SnapshotError::NotASnapshot(_))));

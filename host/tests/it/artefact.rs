@@ -51,7 +51,7 @@ impl Signed {
         std::fs::write(description_path(&self.code()), serde_json::to_vec(description).unwrap()).unwrap();
     }
 
-    fn change(&self, path: &Path, position: usize) {
+    fn change(path: &Path, position: usize) {
         let mut bytes = std::fs::read(path).unwrap();
         bytes[position] ^= 1;
         std::fs::write(path, bytes).unwrap();
@@ -79,10 +79,10 @@ fn changed_code_is_never_loaded() {
     let whole = std::fs::read(signed.code()).unwrap();
     // The text section stands near the beginning, the data of memories behind it: bytes all over the file.
     for position in (64..whole.len()).step_by(whole.len() / 50) {
-        signed.change(&signed.code(), position);
+        Signed::change(&signed.code(), position);
         let refused = signed.load().unwrap_err();
         assert!(matches!(refused, ArtefactError::Changed { .. }), "byte {position}: {refused}");
-        signed.change(&signed.code(), position);
+        Signed::change(&signed.code(), position);
     }
     for length in [0, whole.len() - 1] {
         std::fs::write(signed.code(), &whole[..length]).unwrap();
@@ -95,9 +95,9 @@ fn changed_code_is_never_loaded() {
 
     let json = std::fs::read(description_path(&signed.code())).unwrap();
     for position in 0..json.len() {
-        signed.change(&description_path(&signed.code()), position);
+        Signed::change(&description_path(&signed.code()), position);
         assert!(signed.load().is_err(), "byte {position} of the description");
-        signed.change(&description_path(&signed.code()), position);
+        Signed::change(&description_path(&signed.code()), position);
     }
     std::fs::remove_file(description_path(&signed.code())).unwrap();
     assert!(matches!(signed.load(), Err(ArtefactError::Io { .. })), "without a signature there is nothing to trust");

@@ -40,7 +40,7 @@ async fn direct_calls_are_answered() {
     assert_eq!((unknown.is_ok(), &unknown.json()["errorType"]), (false, &json!("UnknownEvent")));
 }
 
-/// A schedule keeps the function warm: the published sample of EventBridge is answered.
+/// A schedule keeps the function warm: the published sample of `EventBridge` is answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_is_answered() {
     let store = tempfile::tempdir().unwrap();

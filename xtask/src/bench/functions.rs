@@ -18,6 +18,7 @@ use crate::run::run;
 use crate::{fetch, lambda, paths};
 
 /// What the benchmark of functions can be told.
+#[allow(clippy::struct_field_names, reason = "they are the names of options, which those of all benchmarks share")]
 #[derive(Debug, clap::Args)]
 pub(crate) struct FunctionsArguments {
     /// Records of the snapshot that functions answer from.

@@ -62,7 +62,7 @@ fn the_archive_holds_what_is_promised() {
         assert!(paths.iter().any(|found| found == path), "{path} is missing");
     }
     assert!(
-        !paths.iter().any(|path| path.ends_with(".cwasm") || path.contains("/cache/")),
+        !paths.iter().any(|path| path.contains(".cwasm") || path.contains("/cache/")),
         "native code is made where it runs"
     );
     let sums = String::from_utf8(small["SHA256SUMS"].clone()).unwrap();

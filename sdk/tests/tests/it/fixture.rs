@@ -168,12 +168,12 @@ fn response(response: Response) -> Value {
     json!({
         "candidates": response.candidates,
         "approximate": response.approximate,
-        "hits": response.hits.into_iter().map(hit).collect::<Vec<_>>(),
+        "hits": response.hits.iter().map(hit).collect::<Vec<_>>(),
     })
 }
 
 /// Every `f32` is written as the double that it is, as JavaScript and Python have it.
-fn hit(hit: Hit) -> Value {
+fn hit(hit: &Hit) -> Value {
     let record: Value = serde_json::from_slice(&hit.payload).unwrap();
     json!({
         "key": hit.key,

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::fixture::{FIXTURE, components_dir, made};
 
-/// PyPI's wasmtime gives the same bits and the same answers, and the example refuses a snapshot that was changed.
+/// The wasmtime of `PyPI` gives the same bits and the same answers, and the example refuses a snapshot that was changed.
 #[test]
 fn the_example_answers() {
     let mut python = Command::new(made("SKERRY_PYTHON", "sdk-python/bin/python"));

@@ -90,8 +90,8 @@ fn records() -> Vec<Value> {
                 "text": format!("{} Number {at}.", TEXTS[at % TEXTS.len()]),
                 "data": {"number": at, "place": (["harbour", "beach", "bakery"])[at % 3], "half": at as f64 / 2.0, "none": null},
                 "metadata": {"source": {"name": "log", "pages": [at, at + 1]}},
-                "layers": if at % 2 == 0 { vec!["sea"] } else { vec!["land", "draft"] },
-                "links": if at % 4 == 0 {
+                "layers": if at.is_multiple_of(2) { vec!["sea"] } else { vec!["land", "draft"] },
+                "links": if at.is_multiple_of(4) {
                     json!([{"type": "follows", "members": [
                         {"role": "later", "key": format!("record-{at}")}, {"role": "earlier", "key": format!("record-{}", at / 2)},
                     ], "weight": 0.1, "qualifiers": {"seen": true}, "valid": {"since": "2026-11-21T08:30:00Z"}}])

@@ -21,7 +21,7 @@ pub(crate) struct Native {
     description: Vec<u8>,
 }
 
-const LIMITS: Limits = Limits { memory_bytes_max: 1 << 30, deadline: std::time::Duration::from_secs(60) };
+const LIMITS: Limits = Limits { memory_bytes_max: 1 << 30, deadline: std::time::Duration::from_mins(1) };
 
 impl Native {
     pub(crate) fn new(fixture: &Fixture) -> Mutex<Native> {

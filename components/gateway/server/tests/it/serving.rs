@@ -13,7 +13,7 @@ use crate::fixture::FIXTURE;
 const BUILDS: [&str; 2] = ["gateway.wasm", "gateway-wasip2.wasm"];
 
 fn reusing(requests_per_instance: usize) -> ServerConfig {
-    ServerConfig { requests_per_instance, deadline: Duration::from_secs(60), ..ServerConfig::default() }
+    ServerConfig { requests_per_instance, deadline: Duration::from_mins(1), ..ServerConfig::default() }
 }
 
 /// The whole list of requests over real HTTP, each build, instances fresh and used again: always what the node answers.
