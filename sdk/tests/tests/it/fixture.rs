@@ -72,7 +72,7 @@ fn make(dir: &Path) {
         .into_iter()
         .map(|(query, embedded, mut request)| {
             request.vector = embedded.map(|text| embedder.embed(&[text]).unwrap().remove(0).vector);
-            json!({ "query": query, "expected": response(segment.query(&request).unwrap()) })
+            json!({ "query": query, "expected": response(&segment.query(&request).unwrap()) })
         })
         .collect();
     let expected = json!({
@@ -164,7 +164,7 @@ fn queries() -> Vec<(Value, Option<&'static str>, Request)> {
     ]
 }
 
-fn response(response: Response) -> Value {
+fn response(response: &Response) -> Value {
     json!({
         "candidates": response.candidates,
         "approximate": response.approximate,
