@@ -1,28 +1,22 @@
 //! How like two records are that may have several chunks each.
 
+use skerry_gateway::alike::{dot, units};
 use skerry_host::types::Chunk;
 
-/// The direction that all chunks of a record together have: the mean of their vectors, each of length 1. The vector itself
-/// where there is one chunk; none without any.
+/// The direction that all chunks of a record together have; none without any.
 pub(crate) fn direction(chunks: &[Chunk]) -> Option<Vec<f32>> {
-    let (first, others) = chunks.split_first()?;
-    if others.is_empty() {
-        return Some(first.vector.clone());
-    }
-    let units = units(chunks);
-    let mut mean = vec![0.0; first.vector.len()];
-    for unit in &units {
-        mean.iter_mut().zip(unit).for_each(|(sum, value)| *sum += value / units.len() as f32);
-    }
-    // Chunks that cancel each other out leave no direction.
-    if mean.iter().all(|value| *value == 0.0) { Some(first.vector.clone()) } else { Some(mean) }
+    skerry_gateway::alike::direction(&vectors(chunks))
+}
+
+fn vectors(chunks: &[Chunk]) -> Vec<&[f32]> {
+    chunks.iter().map(|chunk| chunk.vector.as_slice()).collect()
 }
 
 /// How similar two records are in all their parts, -1 to 1: every chunk of either is compared with the most similar one of
 /// the other, and the least of these cosines counts. Copies have 1; whatever only one of the two says lowers it. None when it
 /// is below `min`.
 pub(crate) fn similarity(a: &[Chunk], b: &[Chunk], min: f32) -> Option<f32> {
-    let (a, b) = (units(a), units(b));
+    let (a, b) = (units(&vectors(a)), units(&vectors(b)));
     let mut best_of_b = vec![f32::NEG_INFINITY; b.len()];
     let mut least = if a.is_empty() || b.is_empty() { f32::NEG_INFINITY } else { f32::INFINITY };
     for one in &a {
@@ -39,29 +33,6 @@ pub(crate) fn similarity(a: &[Chunk], b: &[Chunk], min: f32) -> Option<f32> {
         }
     }
     Some(best_of_b.into_iter().fold(least, f32::min)).filter(|least| *least >= min)
-}
-
-/// The vectors with a length of 1; those of zeros are left out.
-fn units(chunks: &[Chunk]) -> Vec<Vec<f32>> {
-    let unit = |chunk: &Chunk| {
-        // Of the largest component first, so that no square is infinite.
-        let largest = chunk.vector.iter().fold(0.0_f32, |largest, value| largest.max(value.abs()));
-        let scaled: Vec<f32> = chunk.vector.iter().map(|value| value / largest).collect();
-        let length = dot(&scaled, &scaled).sqrt();
-        (largest > 0.0).then(|| scaled.into_iter().map(|value| value / length).collect())
-    };
-    chunks.iter().filter_map(unit).collect()
-}
-
-/// Eight sums side by side, in a fixed order: the same bits everywhere, and the compiler makes it a vector loop.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
-    let ((blocks_a, rest_a), (blocks_b, rest_b)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    let mut sums = [0.0_f32; 8];
-    for (a, b) in blocks_a.iter().zip(blocks_b) {
-        sums.iter_mut().zip(a.iter().zip(b)).for_each(|(sum, (a, b))| *sum += a * b);
-    }
-    let rest: f32 = rest_a.iter().zip(rest_b).map(|(a, b)| a * b).sum();
-    sums.iter().sum::<f32>() + rest
 }
 
 #[cfg(test)]
@@ -93,22 +64,5 @@ mod tests {
         assert!((slanted - 0.8).abs() < 1e-6, "the least similar part counts: {slanted}");
         assert_eq!(near(&[], &[X]), None);
         assert_eq!(near(&[], &[]), None);
-    }
-
-    /// Long and short vectors weigh the same, one chunk is taken as it is, and there is always a direction.
-    #[test]
-    fn directions_are_means() {
-        assert_eq!(direction(&chunks(&[])), None);
-        assert_eq!(direction(&chunks(&[Y])), Some(Y.to_vec()));
-        assert_eq!(direction(&chunks(&[X, Y])), Some(vec![0.5, 0.5, 0.0]));
-        assert_eq!(direction(&chunks(&[X, [-1.0, 0.0, 0.0]])), Some(X.to_vec()));
-    }
-
-    /// Lengths that are no multiple of eight.
-    #[test]
-    fn products_are_whole() {
-        let numbers: Vec<f32> = (0..21_u8).map(f32::from).collect();
-        let expected: f32 = (0..21_u8).map(|n| f32::from(n) * f32::from(n)).sum();
-        assert!((dot(&numbers, &numbers) - expected).abs() < 1e-3);
     }
 }

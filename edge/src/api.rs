@@ -7,13 +7,16 @@ mod duplicates;
 mod erasure;
 pub(crate) mod geometry;
 pub(crate) mod graph;
+#[cfg(feature = "graphql")]
 mod graphql;
-mod highlight;
+#[cfg(feature = "network")]
 mod hub;
 mod layers;
 mod models;
+mod plugins;
 pub(crate) mod query;
 mod records;
+#[cfg(feature = "sparql")]
 mod sparql;
 mod sync;
 mod versions;
@@ -37,11 +40,12 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::auth::{self, ApiKeys};
+use crate::body::{ExpandBody, HitBody, RecordBody, ViaBody, WithinBody};
 use crate::node::Node;
-use crate::problem::{self, Kind, Problem};
+use crate::problem::{self, Problem};
 
 /// Bytes of a request body at most.
-pub const BODY_BYTES_MAX: usize = 64 << 20;
+pub const BODY_BYTES_MAX: usize = skerry_gateway::BODY_BYTES_MAX;
 
 /// Records or keys in one request at most.
 pub const BATCH_MAX: usize = 10_000;
@@ -62,6 +66,8 @@ pub struct ApiConfig {
         description = "A local-first store of semantic context: publish records, find them by meaning, keywords and \
                        filters, and reconcile replicas. Every error is an RFC 9457 problem (`application/problem+json`)."
     ),
+    // What the gateway's types name without knowing it.
+    components(schemas(WithinBody, ExpandBody, ViaBody, HitBody, RecordBody)),
     tags(
         (name = "projects", description = "Namespaces of records"),
         (name = "records", description = "Publish, get, list and delete"),
@@ -83,10 +89,8 @@ pub fn router(node: Arc<Node>, config: &ApiConfig) -> Router {
         .merge(open)
         .merge(protected)
         .route("/api/v1/openapi.json", get(move || async move { axum::Json(description) }))
-        .fallback(|| async { Problem::new(Kind::UnknownPath, "See /api/v1/openapi.json for what there is.") })
-        .method_not_allowed_fallback(|| async {
-            Problem::new(Kind::MethodNotAllowed, "See /api/v1/openapi.json for the methods of this path.")
-        })
+        .fallback(|| async { Problem::from(skerry_gateway::Problem::unknown_path()) })
+        .method_not_allowed_fallback(|| async { Problem::from(skerry_gateway::Problem::method_not_allowed()) })
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(middleware::from_fn(name_problems))
         .layer(CatchPanicLayer::custom(panicked))
@@ -109,6 +113,7 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(admin::get_project, admin::put_project))
         .routes(routes!(admin::version))
         .routes(routes!(models::models))
+        .routes(routes!(plugins::plugins))
         .routes(routes!(models::reembed, models::cancel_reembed))
         .routes(routes!(records::list, records::publish))
         .routes(routes!(records::get, records::put, records::delete))
@@ -135,9 +140,6 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(graph::roots))
         .routes(routes!(graph::cycles))
         .routes(routes!(graph::report))
-        .routes(routes!(graphql::ask, graphql::subscribe))
-        .routes(routes!(graphql::schema))
-        .routes(routes!(sparql::get, sparql::post))
         .routes(routes!(layers::list, layers::declare))
         .routes(routes!(layers::query))
         .routes(routes!(layers::overlaps))
@@ -161,9 +163,15 @@ fn parts() -> (Router<Arc<Node>>, Router<Arc<Node>>, utoipa::openapi::OpenApi) {
         .routes(routes!(geometry::curvature::communities))
         .routes(routes!(geometry::hypergraph::hypergraph))
         .routes(routes!(geometry::anomalies::anomalies))
-        .routes(routes!(geometry::anomalies::plot))
-        .routes(routes!(sync::exchange))
-        .routes(routes!(sync::sync));
+        .routes(routes!(sync::exchange));
+    #[cfg(feature = "graphql")]
+    let protected = protected.routes(routes!(graphql::ask, graphql::subscribe)).routes(routes!(graphql::schema));
+    #[cfg(feature = "sparql")]
+    let protected = protected.routes(routes!(sparql::get, sparql::post));
+    #[cfg(feature = "plots")]
+    let protected = protected.routes(routes!(geometry::anomalies::plot));
+    #[cfg(feature = "network")]
+    let protected = protected.routes(routes!(sync::sync));
     let (open, open_description) =
         OpenApiRouter::with_openapi(Description::openapi()).nest("/api/v1", open).split_for_parts();
     let (protected, description) =

@@ -41,6 +41,14 @@ impl ApiKeys {
         self.digests.is_empty()
     }
 
+    /// Whether a request brings one of them, in whichever header.
+    ///
+    /// # Errors
+    /// [`Kind::Unauthorized`].
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Problem> {
+        check_key(self, headers)
+    }
+
     fn accepts(&self, key: &str) -> bool {
         self.digests.contains(&digest(key))
     }

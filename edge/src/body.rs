@@ -6,6 +6,7 @@ pub mod geometry;
 mod graph;
 mod hub;
 mod layers;
+mod plugins;
 mod projects;
 mod query;
 
@@ -23,6 +24,7 @@ pub use erasure::*;
 pub use graph::*;
 pub use hub::*;
 pub use layers::*;
+pub use plugins::*;
 pub use projects::*;
 pub use query::*;
 
@@ -297,6 +299,10 @@ pub struct Published {
     pub sequence: u64,
     /// The project's version: the same on every replica that holds the same changes.
     pub version: String,
+    /// Transforms that gave no answer and that the node's operator lets pass: the records are stored without them. Absent as a
+    /// rule.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub transforms_failed: Vec<PassedBody>,
 }
 
 /// Keys to delete.
@@ -319,10 +325,4 @@ pub struct Deleted {
 }
 
 /// A page of records in the order of their keys.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct RecordPage {
-    /// The records.
-    pub records: Vec<RecordBody>,
-    /// Pass it as `after` for the next page; null on the last one.
-    pub next: Option<String>,
-}
+pub type RecordPage = skerry_gateway::body::RecordPage<RecordBody>;

@@ -2,6 +2,7 @@
 //! of the folder itself, opened in this process.
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
+mod bake;
 mod chart;
 mod client;
 mod embed;
@@ -12,6 +13,7 @@ mod graph;
 mod hub;
 mod layer;
 mod models;
+mod plugins;
 mod publish;
 mod search;
 mod show;
@@ -51,6 +53,7 @@ Examples:
   skerry query overflow --subtree CWE-119                     only below a record
   skerry query injection --near CWE-79 --within-hops 2        only near a record
   skerry query injection --expand 1 --along parent            also what the hits lead to
+  skerry query tide --rerank recency --rerank-argument '{\"now\":\"2026-11-21\"}'   in a plugin's order
   skerry query tide --at VERSION                              as it was, see `skerry versions`";
 
 const EXAMPLES: &str = "\
@@ -81,6 +84,13 @@ Examples:
   skerry reembed -p harbour --model all-MiniLM-L6-v2-static
   skerry reembed -p harbour --chunk-tokens 128 --chunk-overlap 16
   skerry reembed -p harbour --cancel";
+
+const BAKE_EXAMPLES: &str = "\
+Examples:
+  skerry bake harbour -o harbour.wasm --with-model
+  skerry run harbour.wasm --query 'when is the tide high'
+  skerry keys new ada.key && skerry bake harbour --sign ada.key
+  skerry run harbour.wasm --trusted keys.txt --listen 127.0.0.1:8790";
 
 const EXPORT_EXAMPLES: &str = "\
 Examples:
@@ -113,6 +123,9 @@ struct Globals {
     /// The file with further embedding models, see docs/models.md.
     #[arg(long, global = true, env = "SKERRY_MODELS", value_name = "FILE")]
     models: Option<PathBuf>,
+    /// The file with plugins, see docs/plugins.md.
+    #[arg(long, global = true, env = "SKERRY_PLUGINS", value_name = "FILE")]
+    plugins: Option<PathBuf>,
     /// API key: of the node to talk to, or for `serve` the one to ask for.
     #[arg(long, global = true, env = "SKERRY_API_KEY", hide_env_values = true, value_name = "KEY")]
     api_key: Option<String>,
@@ -172,6 +185,8 @@ enum Command {
     Chart(chart::ChartCommand),
     /// List the embedding models of the node, and whether they can be used.
     Models,
+    /// List the plugins of the node, whether they can be used, and what they did.
+    Plugins,
     /// Create a project, with an embedding model of its choice; `publish` creates one with the default model by itself.
     #[command(after_help = CREATE_EXAMPLES)]
     Create(models::CreateArguments),
@@ -211,6 +226,16 @@ enum Command {
     /// A header, a record a line in the order of their keys, and a trailer with their number and a digest.
     #[command(after_help = EXPORT_EXAMPLES)]
     Export(transfer::ExportArguments),
+    /// Bake a project at a version into one file that answers queries by itself: a WebAssembly component.
+    ///
+    /// The same version gives the same bytes on every replica. `skerry run` asks it; other hosts can too, see docs/snapshots.md.
+    #[command(after_help = BAKE_EXAMPLES)]
+    Bake(bake::BakeArguments),
+    /// Ask a snapshot that `bake` made, or serve it: with no replica and nothing else on the machine.
+    Run(bake::RunArguments),
+    /// Make and show the keys that snapshots are signed with.
+    #[command(subcommand)]
+    Keys(bake::KeysCommand),
     /// Show the node, its projects, how far their indexes are, and what is not yet at the hub.
     Status(show::StatusArguments),
     /// Print what changes in the project, a JSON object a line, until it is stopped.
@@ -272,6 +297,7 @@ impl Globals {
             embedder_instances,
             seal_after: SEAL_AFTER,
             models_file: self.models.clone(),
+            plugins_file: self.plugins.clone(),
         })
     }
 
@@ -315,6 +341,7 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Geometry(arguments) => geometry::geometry(&globals, &arguments),
         Command::Chart(command) => chart::chart(&globals, &command),
         Command::Models => models::models(&globals),
+        Command::Plugins => plugins::plugins(&globals),
         Command::Create(create) => models::create(&globals, &create),
         Command::Reembed(reembed) => models::reembed(&globals, &reembed),
         Command::Layer(command) => layer::layer(&globals, &command),
@@ -328,6 +355,9 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         Command::Export(export) => transfer::export(&globals, &export),
         Command::Status(status) => show::status(&globals, &status),
         Command::Watch(watch) => watch::watch(&globals, &watch),
+        Command::Bake(arguments) => bake::bake(&globals, &arguments),
+        Command::Run(arguments) => bake::run(&globals, &arguments),
+        Command::Keys(command) => bake::keys(&globals, &command),
         Command::Embed(embed) => embed::embed(&globals, &embed),
     }
 }

@@ -100,6 +100,7 @@ impl Node {
         }
         self.forget_graph(project);
         let segments = self.discard_index(project)?;
+        #[cfg(feature = "sparql")]
         self.triples().forget(project);
         self.catch_up_words(project);
         let keep = self.vectors_in_use()?;

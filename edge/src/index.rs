@@ -24,7 +24,10 @@ use skerry_sync::{ProjectName, ReadError, Record, RecordKey, Replica, VersionInf
 use crate::models::{ModelError, Models};
 use derive::Derivation;
 use reader::{Position, Reader};
-use sealing::{Checked, Sealed, SealedSegments};
+pub use sealing::Adopted;
+#[cfg(feature = "compile")]
+use sealing::Sealed;
+use sealing::{Checked, SealedSegments};
 
 /// Changes read from the feed at a time.
 const FEED_PAGE: usize = 1_000;
@@ -474,6 +477,7 @@ impl ProjectIndex {
     ///
     /// # Errors
     /// What the replica or a component answered; the index is as before then.
+    #[cfg(feature = "compile")]
     pub fn seal(&self, sources: &Sources) -> Result<bool, IndexError> {
         let Some(_busy) = self.sealed.begin() else { return Ok(false) };
         if !self.has_grown(sources) {
@@ -497,6 +501,18 @@ impl ProjectIndex {
         Ok(true)
     }
 
+    /// Lays a snapshot down as the sealed segment of an index that nobody has asked yet.
+    ///
+    /// # Errors
+    /// In words, when it does not fit; the index is made from the feed then.
+    pub fn adopt(&self, sources: &Sources, snapshot: &Adopted<'_>) -> Result<(), String> {
+        let _feeding = lock(&self.feeding);
+        if lock(&self.state).is_some() {
+            return Err("the index is in use already".to_owned());
+        }
+        self.sealed.adopt(sources, snapshot)
+    }
+
     /// Reads the files of the sealed segments in full, which opening them does not, and leaves out those that are damaged:
     /// long work, for the background. Answers whether something was damaged; what was in it is read from the feed then.
     pub fn check(&self, sources: &Sources) -> bool {
@@ -515,7 +531,7 @@ impl ProjectIndex {
 
     /// Whether sealing would do something.
     pub fn wants_sealing(&self, sources: &Sources) -> bool {
-        !self.sealed.is_busy() && self.has_grown(sources)
+        cfg!(feature = "compile") && !self.sealed.is_busy() && self.has_grown(sources)
     }
 
     /// Enough has changed since the last sealing, and every vector is there.
@@ -529,6 +545,7 @@ impl ProjectIndex {
 
     /// Puts a new segment in the place of those that it covers. Whoever writes waits; queries wait for a reader at most as long
     /// as it takes to read what was written while the segment was baked.
+    #[cfg(feature = "compile")]
     fn install(&self, sources: &Sources, new: Option<Sealed>, sealed_to: u64) -> Result<(), IndexError> {
         let _feeding = lock(&self.feeding);
         self.read_feed(sources)?;

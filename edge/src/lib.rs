@@ -10,28 +10,44 @@
 mod alike;
 pub mod api;
 pub mod auth;
+#[cfg(feature = "compile")]
+pub mod bake;
+pub mod baked;
 pub mod body;
 mod chart;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
+mod convert;
 mod erasure;
 pub mod extract;
 pub mod filter;
 pub mod graph;
+#[cfg(feature = "graphql")]
 pub mod graphql;
+#[cfg(feature = "network")]
 pub mod hub;
 pub mod index;
+#[cfg(feature = "cli")]
 pub mod input;
 pub mod logging;
 pub mod models;
 pub mod moves;
 pub mod node;
+#[cfg(feature = "network")]
 mod outbound;
+#[cfg(feature = "cli")]
 pub mod output;
 pub mod pattern;
+#[cfg(feature = "network")]
 pub mod peer;
+pub mod plugins;
 pub mod problem;
 pub mod reembed;
+#[cfg(feature = "cli")]
 pub mod serve;
+#[cfg(feature = "compile")]
+pub mod snapshots;
+#[cfg(feature = "sparql")]
 pub mod sparql;
 pub use skerry_sync::ProjectName;

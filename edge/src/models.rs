@@ -3,11 +3,17 @@
 //! A model is opened when somebody first needs it, so that models which nobody uses cost nothing at the start. What cannot be
 //! opened says why, and is tried again by whoever asks next.
 
+#![cfg_attr(
+    not(all(feature = "compile", feature = "network")),
+    allow(dead_code, reason = "without a compiler and a network only models that come with the program can be opened")
+)]
+
 mod answer;
 mod approximate;
 mod component;
 pub mod config;
 mod pace;
+#[cfg(feature = "network")]
 mod remote;
 
 use std::collections::BTreeMap;
@@ -19,7 +25,10 @@ use skerry_sync::{Chunking, Settings, Span};
 
 use component::ComponentModel;
 pub use component::EMBEDDING_LIMITS;
+#[cfg(feature = "compile")]
+pub(crate) use component::given_id;
 use config::{ModelConfig, ModelsConfig};
+#[cfg(feature = "network")]
 use remote::RemoteModel;
 
 /// The model of projects that name none.
@@ -244,6 +253,29 @@ impl Models {
         listed.collect()
     }
 
+    /// The file with a model's component, to be handed on.
+    ///
+    /// # Errors
+    /// [`ModelError::Unknown`], and [`ModelError::Unusable`] for a model at an endpoint, which is no file.
+    #[cfg(feature = "compile")]
+    pub fn component_path(&self, name: &str) -> Result<PathBuf, ModelError> {
+        // An unknown one is told by the function that tells it.
+        let Some(entry) = self.entries.get(name) else {
+            return self
+                .get(name)
+                .and(Err(ModelError::Unusable { name: name.to_owned(), reason: "it is gone".to_owned() }));
+        };
+        match &entry.source {
+            Source::BuiltIn { component } => Ok(self.components_dir.join(format!("{component}.wasm"))),
+            Source::Configured(ModelConfig::Component(config)) => Ok(config.path.clone()),
+            Source::Configured(ModelConfig::Endpoint(_)) => Err(ModelError::Unusable {
+                name: name.to_owned(),
+                reason: "it is asked over the network, so it cannot be put into a file; bake without the model"
+                    .to_owned(),
+            }),
+        }
+    }
+
     fn open_source(&self, name: &str, source: &Source) -> Result<Arc<dyn Model>, ModelError> {
         let unusable = |reason: String| ModelError::Unusable { name: name.to_owned(), reason };
         match source {
@@ -260,10 +292,20 @@ impl Models {
                     .map_err(|error| unusable(error.to_string()))?;
                 Ok(Arc::new(ComponentModel::built_in(name, embedder)))
             }
+            #[cfg(not(feature = "compile"))]
+            Source::Configured(ModelConfig::Component(_)) => {
+                Err(unusable("this program cannot compile components; use a node".to_owned()))
+            }
+            #[cfg(feature = "compile")]
             Source::Configured(ModelConfig::Component(config)) => {
                 let opened = ComponentModel::open(name, config, &self.engine, &self.cache_dir, self.instances);
                 Ok(Arc::new(opened.map_err(unusable)?))
             }
+            #[cfg(not(feature = "network"))]
+            Source::Configured(ModelConfig::Endpoint(_)) => {
+                Err(unusable("this program asks nobody over the network; use a node".to_owned()))
+            }
+            #[cfg(feature = "network")]
             Source::Configured(ModelConfig::Endpoint(config)) => {
                 Ok(Arc::new(RemoteModel::open(name, config, &self.allowed_hosts).map_err(unusable)?))
             }

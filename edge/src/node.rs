@@ -1,23 +1,30 @@
 //! The node: a replica, the components, and an index for each project, joined.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use skerry_host::keys::TrustedKeys;
 use skerry_host::{ArtefactError, Components, Engine, EngineConfig, EngineError, Geometry, Limits};
 use skerry_sync::{Commit, OpenError, ProjectName, ReadError, Record, RecordKey, Replica, Settings, WriteError};
 
 use crate::clock;
 use crate::graph::ProjectGraph;
+#[cfg(feature = "network")]
 use crate::hub::{Hub, HubConfig};
 use crate::index::derive::Derivation;
 use crate::index::{IndexError, ProjectIndex, Sources};
 use crate::models::config::{ConfigError, ModelsConfig};
 use crate::models::{ModelError, Models, ModelsError, Workshop};
 use crate::moves::Moves;
+use crate::plugins::config::PluginsConfig;
+use crate::plugins::{Plugins, Publication};
 use crate::problem::Problem;
 use crate::reembed::{self, Reembedding};
+#[cfg(feature = "sparql")]
 use crate::sparql;
 
 /// Where a node keeps its data and finds its components.
@@ -33,6 +40,8 @@ pub struct NodeConfig {
     pub seal_after: usize,
     /// The file with further models; only those that are built in when absent.
     pub models_file: Option<PathBuf>,
+    /// The file with plugins; none when absent.
+    pub plugins_file: Option<PathBuf>,
 }
 
 /// Changes that make sealing a segment worth its while: it costs about two seconds of work in the background.
@@ -56,7 +65,10 @@ pub enum NodeError {
     Models(#[from] ModelsError),
     /// The file with further models.
     #[error("the list of models cannot be used: {0}")]
-    ModelsFile(#[from] ConfigError),
+    ModelsFile(#[source] ConfigError),
+    /// The file with plugins.
+    #[error("the list of plugins cannot be used: {0}")]
+    PluginsFile(#[source] ConfigError),
     /// No folder with components was found.
     #[error(
         "cannot find the components (query.wasm, embedding.wasm); looked in {looked}. Run `cargo xtask components`, or \
@@ -88,10 +100,13 @@ pub struct Node {
     /// Projects on their way to another model.
     pub(crate) reembeddings: Mutex<BTreeMap<ProjectName, Arc<Reembedding>>>,
     moves: Arc<Moves>,
+    plugins: Plugins,
     /// Projects that were asked by SPARQL.
+    #[cfg(feature = "sparql")]
     triples: sparql::Views,
+    #[cfg(feature = "network")]
     hub: OnceLock<Arc<Hub>>,
-    components_dir: PathBuf,
+    components: Components,
     geometry: OnceLock<Geometry>,
     /// Held by whoever removes for good what is gone.
     pub(crate) purging: Mutex<()>,
@@ -99,6 +114,8 @@ pub struct Node {
     me: Weak<Node>,
     opened: Instant,
     instance: String,
+    /// The index follows when somebody asks, not with each write.
+    waits: AtomicBool,
 }
 
 impl Node {
@@ -107,22 +124,34 @@ impl Node {
     /// # Errors
     /// See [`NodeError`]; each names what to do.
     pub fn open(config: &NodeConfig) -> Result<Arc<Node>, NodeError> {
+        Node::open_trusting(config, TrustedKeys::default())
+    }
+
+    /// As [`Node::open`], with native code of the components that one of these keys has signed: where nothing can be compiled.
+    ///
+    /// # Errors
+    /// As [`Node::open`].
+    pub fn open_trusting(config: &NodeConfig, trusted: TrustedKeys) -> Result<Arc<Node>, NodeError> {
         let opened = Instant::now();
         let components_dir = find_components(config.components_dir.as_deref())?;
-        let models_config = config.models_file.as_deref().map(ModelsConfig::read).transpose()?.unwrap_or_default();
-        let components = Components::open(&components_dir)?;
+        let models_config = config.models_file.as_deref().map(ModelsConfig::read).transpose();
+        let models_config = models_config.map_err(NodeError::ModelsFile)?.unwrap_or_default();
+        let plugins_config = config.plugins_file.as_deref().map(PluginsConfig::read).transpose();
+        let plugins_config = plugins_config.map_err(NodeError::PluginsFile)?.unwrap_or_default();
+        let components = Components::open(&components_dir)?.trusting(trusted);
         let replica = Replica::open(&config.data_dir)?;
         let engine = Engine::new(&EngineConfig::default())?;
         let query = components.query(&engine)?;
         let query_sha256 = components.manifest().get("query").map(|entry| entry.sha256.clone()).unwrap_or_default();
         let workshop = Workshop {
             engine: engine.clone(),
-            components,
+            components: components.clone(),
             components_dir: components_dir.clone(),
             cache_dir: config.data_dir.join("models"),
             instances: config.embedder_instances.max(1),
         };
         let models = Models::open(workshop, models_config)?;
+        let plugins = Plugins::new(&engine, &config.data_dir.join("plugins"), plugins_config);
         let sources = Arc::new(Sources {
             replica,
             models,
@@ -142,14 +171,18 @@ impl Node {
         Ok(Arc::new_cyclic(|me| Node {
             sources,
             instance,
+            waits: AtomicBool::new(false),
             data_dir: config.data_dir.clone(),
             indexes: Mutex::default(),
             graphs: Mutex::default(),
             reembeddings: Mutex::default(),
             moves,
+            plugins,
+            #[cfg(feature = "sparql")]
             triples: sparql::Views::default(),
+            #[cfg(feature = "network")]
             hub: OnceLock::new(),
-            components_dir,
+            components,
             geometry: OnceLock::new(),
             purging: Mutex::default(),
             me: Weak::clone(me),
@@ -165,6 +198,11 @@ impl Node {
     /// The models.
     pub fn models(&self) -> &Models {
         &self.sources.models
+    }
+
+    /// The plugins.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
     }
 
     /// What indexes are made from.
@@ -186,8 +224,7 @@ impl Node {
             return Ok(geometry);
         }
         let engine = &self.sources.engine;
-        let component = Components::open(&self.components_dir).and_then(|components| components.geometry(engine));
-        let component = component.map_err(|error| Problem::internal(&error))?;
+        let component = self.components.geometry(engine).map_err(|error| Problem::internal(&error))?;
         let geometry = Geometry::new(engine, &component, GEOMETRY_LIMITS).map_err(|error| Problem::internal(&error))?;
         Ok(self.geometry.get_or_init(|| geometry))
     }
@@ -203,6 +240,7 @@ impl Node {
     }
 
     /// The projects as RDF.
+    #[cfg(feature = "sparql")]
     pub fn triples(&self) -> &sparql::Views {
         &self.triples
     }
@@ -211,12 +249,14 @@ impl Node {
     ///
     /// # Errors
     /// [`ReadError`].
+    #[cfg(feature = "network")]
     pub fn join(&self, config: HubConfig) -> Result<Arc<Hub>, ReadError> {
         let hub = Hub::new(self, config)?;
         Ok(Arc::clone(self.hub.get_or_init(|| hub)))
     }
 
     /// The hub that the node is to be connected to.
+    #[cfg(feature = "network")]
     pub fn hub(&self) -> Option<&Arc<Hub>> {
         self.hub.get()
     }
@@ -224,6 +264,12 @@ impl Node {
     /// Names this run of the node: what answers at its address is it only if it says the same.
     pub fn instance(&self) -> &str {
         &self.instance
+    }
+
+    /// From now on the index follows when somebody asks, and embeds with [`Node::catch_up`], instead of with each write: for a
+    /// process that may have nothing to do but to write.
+    pub fn follow_when_asked(&self) {
+        self.waits.store(true, Ordering::Release);
     }
 
     /// How long the node has been open.
@@ -288,15 +334,23 @@ impl Node {
         Ok(Derivation::new(&self.sources.models, serving.as_ref().unwrap_or(&named)))
     }
 
-    /// Stores records durably, then makes them findable. Blocks; runs to its end even when nobody waits any more.
+    /// Stores records durably, as the project's transforms make them, then makes them findable. Blocks; runs to its end even
+    /// when nobody waits any more. Whatever a client publishes comes this way; what other replicas bring does not.
     ///
     /// # Errors
     /// A [`Problem`] when nothing was stored. A fault of the index after the records were stored is logged and mended by
     /// the next catch-up; the publish itself has succeeded.
-    pub fn publish(&self, project: &ProjectName, records: &[Record]) -> Result<Commit, Problem> {
-        let commit = self.sources.replica.publish(project, records, clock::now())?;
+    pub fn publish(&self, project: &ProjectName, records: &[Record]) -> Result<Publication, Problem> {
+        let (records, passed) = if self.plugins.has_transforms(project) {
+            // No plugin is asked about a project that there is not.
+            self.replica().sequence(project)?;
+            self.plugins.transform(project, records)?
+        } else {
+            (Cow::Borrowed(records), Vec::new())
+        };
+        let commit = self.sources.replica.publish(project, &records, clock::now())?;
         self.follow(project);
-        Ok(commit)
+        Ok(Publication { commit, passed })
     }
 
     /// Changes records as they are, and takes the changes into the index.
@@ -330,6 +384,9 @@ impl Node {
         // Another replica erased something, or an earlier attempt was interrupted.
         if let Err(error) = self.purge(project) {
             tracing::error!(%project, %error, "what is gone could not be removed for good; tried again with the next write");
+        }
+        if self.waits.load(Ordering::Acquire) {
+            return;
         }
         let index = match self.index(project) {
             Ok(index) => index,
@@ -371,6 +428,7 @@ impl Node {
     }
 
     /// Seals what has grown, now and in this thread: for a process that is about to end.
+    #[cfg(feature = "compile")]
     pub fn seal(&self) {
         let indexes: Vec<Arc<ProjectIndex>> = self.indexes().values().map(Arc::clone).collect();
         for index in indexes.iter().filter(|index| index.wants_sealing(&self.sources)) {
@@ -388,7 +446,7 @@ impl Node {
         self.index(project)?.catch_up(&self.sources)
     }
 
-    /// Opens the index of every project; embeds what a crash or an offline publish left without a vector. What was sealed is
+    /// Opens the index of every project, and the plugins; embeds what a crash or an offline publish left without a vector. What was sealed is
     /// then checked in the background, in a thread of its own: nobody waits for it, not even the end of the program.
     pub fn warm_up(&self) {
         let names: Vec<ProjectName> = match self.sources.replica.projects() {
@@ -399,6 +457,7 @@ impl Node {
             }
         };
         names.iter().for_each(|project| self.follow(project));
+        self.plugins.open_all();
         let indexes: Vec<_> = names.into_iter().filter_map(|name| Some((self.index(&name).ok()?, name))).collect();
         let sources = Arc::clone(&self.sources);
         let checking = std::thread::Builder::new().name("checking".to_owned()).spawn(move || {
@@ -436,8 +495,16 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
             return Followed::Done;
         }
     }
+    #[cfg(feature = "compile")]
+    seal_later(sources, project, index);
+    Followed::Done
+}
+
+/// Seals what has grown, in a thread of its own.
+#[cfg(feature = "compile")]
+fn seal_later(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectIndex>) {
     if !index.wants_sealing(sources) {
-        return Followed::Done;
+        return;
     }
     let (sources, project, index) = (Arc::clone(sources), project.clone(), Arc::clone(index));
     let sealing = std::thread::Builder::new().name("sealing".to_owned()).spawn(move || {
@@ -456,11 +523,13 @@ fn follow(sources: &Arc<Sources>, project: &ProjectName, index: &Arc<ProjectInde
     if let Err(error) = sealing {
         tracing::error!(%error, "no thread to seal a segment in; tried again with the next write");
     }
-    Followed::Done
 }
 
-/// The folder that was named, or the one next to the program.
-pub(crate) fn find_components(named: Option<&Path>) -> Result<PathBuf, NodeError> {
+/// The folder with components: the one that was named, or the one next to the program.
+///
+/// # Errors
+/// [`NodeError::NoComponents`].
+pub fn find_components(named: Option<&Path>) -> Result<PathBuf, NodeError> {
     let candidates: Vec<PathBuf> = match named {
         Some(dir) => vec![dir.to_owned()],
         None => beside_program(),

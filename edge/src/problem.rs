@@ -1,184 +1,67 @@
 //! Every error that the API answers with, as RFC 9457 problem details.
 //!
-//! A problem type is part of the API: it is named here once, tested, and never renamed. What went wrong inside (paths,
-//! causes) goes to the log under the request id, not to the caller.
+//! The problem types themselves are the gateway's. What went wrong inside (paths, causes) goes to the log under the request
+//! id, not to the caller.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use skerry_gateway::problem::capitalised;
 use skerry_host::{AnalysisError, CallError, CurvatureError, HypergraphError, ManifoldError, QueryError};
 use skerry_sync::{ExchangeError, LayerError, NameError, ReadError, RecordError, WriteError};
 
 use crate::models::ModelError;
 
-/// Media type of a problem.
-pub const CONTENT_TYPE: &str = "application/problem+json";
+pub use skerry_gateway::problem::{CONTENT_TYPE, Kind};
 
-/// An error as the API shows it.
+/// An error as the API shows it: that of the gateway, which a snapshot answers with too, made from the errors of the crates
+/// that only a node has.
 #[derive(Debug, Clone)]
-pub struct Problem {
-    kind: Kind,
-    detail: String,
-    members: Map<String, Value>,
-}
-
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $name:ident = $slug:literal, $status:ident, $title:literal;)+) => {
-        /// A problem type: its URN, its status and its title.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub enum Kind { $($(#[doc = $doc])+ $name,)+ }
-
-        impl Kind {
-            /// Every problem type, for documentation and tests.
-            pub const ALL: &'static [Kind] = &[$(Kind::$name,)+];
-
-            /// The last part of `urn:skerry:problem:...`.
-            pub fn slug(self) -> &'static str { match self { $(Kind::$name => $slug,)+ } }
-
-            /// The HTTP status that goes with it.
-            pub fn status(self) -> StatusCode { match self { $(Kind::$name => StatusCode::$status,)+ } }
-
-            /// The title, the same for every occurrence.
-            pub fn title(self) -> &'static str { match self { $(Kind::$name => $title,)+ } }
-        }
-    };
-}
-
-kinds! {
-    /// The body is not JSON.
-    MalformedJson = "malformed-json", BAD_REQUEST, "The body is not valid JSON";
-    /// The body is JSON of another shape than the operation takes.
-    InvalidBody = "invalid-body", UNPROCESSABLE_ENTITY, "The body does not have the expected shape";
-    /// A record breaks a limit or a rule.
-    InvalidRecord = "invalid-record", UNPROCESSABLE_ENTITY, "A record is not valid";
-    /// A record was erased elsewhere, and that has not arrived here to the end.
-    BeingErased = "being-erased", CONFLICT, "The record is being erased";
-    /// A project's name breaks a rule.
-    InvalidName = "invalid-name", BAD_REQUEST, "A name is not valid";
-    /// A query breaks a limit or a rule.
-    InvalidQuery = "invalid-query", BAD_REQUEST, "The query is not valid";
-    /// The answer would be larger than it may.
-    AnswerTooLarge = "answer-too-large", UNPROCESSABLE_ENTITY, "The answer would be too large";
-    /// The project is larger than the operation takes.
-    ProjectTooLarge = "project-too-large", UNPROCESSABLE_ENTITY, "The project is too large for this operation";
-    /// A filter asks for a field that no record has.
-    UnknownField = "unknown-field", BAD_REQUEST, "The filter names a field that no record has";
-    /// A geometry request does not fit its data, or breaks a limit.
-    InvalidGeometry = "invalid-geometry", UNPROCESSABLE_ENTITY, "The geometry request is not valid";
-    /// A mean was looked for and not found.
-    NoConvergence = "no-convergence", UNPROCESSABLE_ENTITY, "The iteration did not converge";
-    /// A path or query parameter is not of the expected form.
-    InvalidParameter = "invalid-parameter", BAD_REQUEST, "A parameter is not valid";
-    /// The body of a sync exchange is damaged or not one.
-    DamagedExchange = "damaged-exchange", BAD_REQUEST, "The sync body is damaged";
-    /// The body of a sync exchange speaks of documents that are not of this project.
-    ForeignExchange = "foreign-exchange", CONFLICT, "The sync body belongs to another project";
-    /// No API key, or one that is not known here.
-    Unauthorized = "unauthorized", UNAUTHORIZED, "An API key is needed";
-    /// The `Host` header names another machine than the loopback interface that a node without a key serves.
-    ForeignHost = "foreign-host", FORBIDDEN, "The Host header does not name this node";
-    /// No such project on this node.
-    UnknownProject = "unknown-project", NOT_FOUND, "There is no such project";
-    /// No such record in the project.
-    UnknownRecord = "unknown-record", NOT_FOUND, "There is no such record";
-    /// A layer's declaration breaks a limit or a rule.
-    InvalidLayer = "invalid-layer", UNPROCESSABLE_ENTITY, "A layer is not valid";
-    /// Layers would inherit from one another in a circle.
-    CircularLayers = "circular-layers", CONFLICT, "Layers would inherit in a circle";
-    /// The project declares no such layer.
-    UnknownLayer = "unknown-layer", NOT_FOUND, "There is no such layer";
-    /// The project saved no such chart.
-    UnknownChart = "unknown-chart", NOT_FOUND, "There is no such chart";
-    /// The project never had this version here, or it is not one.
-    UnknownVersion = "unknown-version", NOT_FOUND, "There is no such version here";
-    /// No such path.
-    UnknownPath = "unknown-path", NOT_FOUND, "There is nothing at this path";
-    /// The path does not take this method.
-    MethodNotAllowed = "method-not-allowed", METHOD_NOT_ALLOWED, "The path does not take this method";
-    /// The body is larger than the operation takes.
-    BodyTooLarge = "body-too-large", PAYLOAD_TOO_LARGE, "The body is too large";
-    /// The body's media type is not the one the operation takes.
-    UnsupportedMediaType = "unsupported-media-type", UNSUPPORTED_MEDIA_TYPE, "The media type is not supported";
-    /// The request names a model that this node was never told of.
-    UnknownModel = "unknown-model", UNPROCESSABLE_ENTITY, "There is no such model on this node";
-    /// Vectors of one model would meet those of another.
-    ModelMismatch = "model-mismatch", CONFLICT, "The project has another model";
-    /// The project's model cannot be used on this node.
-    ModelUnavailable = "model-unavailable", SERVICE_UNAVAILABLE, "The project's model is not available on this node";
-    /// The model was asked and gave no vectors.
-    ModelFailed = "model-failed", BAD_GATEWAY, "The embedding model failed";
-    /// The node that this node was told to sync with did not do its part.
-    PeerFailed = "peer-failed", BAD_GATEWAY, "The other node did not complete the sync";
-    /// The disk is full; nothing of the request was stored.
-    StoreFull = "store-full", INSUFFICIENT_STORAGE, "The disk is full";
-    /// The store could not be read or written; nothing of the request was stored.
-    StoreFailed = "store-failed", SERVICE_UNAVAILABLE, "The store failed";
-    /// As many subscriptions are open as the node holds.
-    TooManySubscriptions = "too-many-subscriptions", SERVICE_UNAVAILABLE, "There are too many subscriptions";
-    /// The request took longer than it may.
-    DeadlineExceeded = "deadline-exceeded", SERVICE_UNAVAILABLE, "The request took too long";
-    /// A fault of the node.
-    Internal = "internal", INTERNAL_SERVER_ERROR, "The node failed";
-}
+pub struct Problem(skerry_gateway::Problem);
 
 impl Problem {
     /// A problem of `kind` whose `detail` says what happened and what the caller can do.
     pub fn new(kind: Kind, detail: impl Into<String>) -> Self {
-        Problem { kind, detail: detail.into(), members: Map::new() }
+        Problem(skerry_gateway::Problem::new(kind, detail))
     }
 
     /// Adds an extension member.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.members.insert(name.to_owned(), value.into());
-        self
-    }
-
-    /// An extension member.
-    pub fn member(&self, name: &str) -> Option<&Value> {
-        self.members.get(name)
-    }
-
-    /// What happened and what the caller can do.
-    pub fn detail(&self) -> &str {
-        &self.detail
-    }
-
-    /// Its extension members.
-    pub fn members(&self) -> &Map<String, Value> {
-        &self.members
-    }
-
-    /// Its type.
-    pub fn kind(&self) -> Kind {
-        self.kind
+    pub fn with(self, name: &str, value: impl Into<Value>) -> Self {
+        Problem(self.0.with(name, value))
     }
 
     /// A fault of the node: the cause goes to the log, the caller learns that there is one.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         tracing::error!(cause = %cause, "request failed");
-        Problem::new(Kind::Internal, "The node failed to answer; its log has the cause under this request id.")
+        Problem(skerry_gateway::Problem::internal())
     }
+}
 
-    /// The JSON object, with the request's id when there is one.
-    pub fn to_json(&self, request_id: Option<&str>) -> Value {
-        let mut object = self.members.clone();
-        object.insert("type".into(), json!(format!("urn:skerry:problem:{}", self.kind.slug())));
-        object.insert("title".into(), json!(self.kind.title()));
-        object.insert("status".into(), json!(self.kind.status().as_u16()));
-        object.insert("detail".into(), json!(self.detail));
-        if let Some(id) = request_id {
-            object.insert("request_id".into(), json!(id));
-        }
-        Value::Object(object)
+impl std::ops::Deref for Problem {
+    type Target = skerry_gateway::Problem;
+
+    fn deref(&self) -> &skerry_gateway::Problem {
+        &self.0
+    }
+}
+
+impl From<skerry_gateway::Problem> for Problem {
+    fn from(problem: skerry_gateway::Problem) -> Self {
+        Problem(problem)
+    }
+}
+
+impl From<Problem> for skerry_gateway::Problem {
+    fn from(problem: Problem) -> Self {
+        problem.0
     }
 }
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}: {}", self.kind.title(), self.detail)
+        self.0.fmt(f)
     }
 }
 
@@ -196,21 +79,16 @@ impl IntoResponse for Problem {
 /// The response for a problem whose request id is known.
 pub fn respond(problem: &Problem, request_id: Option<&str>) -> Response {
     let mut response = Response::new(Body::from(problem.to_json(request_id).to_string()));
-    *response.status_mut() = problem.kind.status();
+    *response.status_mut() = StatusCode::from_u16(problem.kind().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(CONTENT_TYPE));
-    if problem.kind == Kind::Unauthorized {
+    if problem.kind() == Kind::Unauthorized {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response
 }
 
 fn unknown_project(name: &str) -> Problem {
-    Problem::new(
-        Kind::UnknownProject,
-        format!(
-            "There is no project `{name}` here. Create it with PUT /api/v1/projects/{name}, or sync with a node that has it."
-        ),
-    )
+    skerry_gateway::Problem::unknown_project(name).into()
 }
 
 fn store_failed(cause: &dyn std::fmt::Display) -> Problem {
@@ -318,11 +196,6 @@ impl From<ModelError> for Problem {
     }
 }
 
-fn capitalised(words: &str) -> String {
-    let mut characters = words.chars();
-    characters.next().map_or_else(String::new, |first| first.to_uppercase().chain(characters).collect())
-}
-
 impl From<CallError> for Problem {
     fn from(error: CallError) -> Self {
         match error {
@@ -391,17 +264,7 @@ impl From<HypergraphError> for Problem {
 impl From<QueryError> for Problem {
     fn from(error: QueryError) -> Self {
         match error {
-            QueryError::UnknownField { path, similar } => {
-                let hint = similar.as_ref().map_or(String::new(), |path| format!(" Did you mean `{path}`?"));
-                let detail = format!(
-                    "No record of this project has the field `{path}`.{hint} Fields are `key`, `layer`, `link.type`, `link.key`, `data.…` and `metadata.…`; use the operator `exists` to ask for a field that may not be there."
-                );
-                let problem = Problem::new(Kind::UnknownField, detail).with("field", path);
-                match similar {
-                    Some(path) => problem.with("similar", path),
-                    None => problem,
-                }
-            }
+            QueryError::UnknownField { path, similar } => skerry_gateway::Problem::unknown_field(path, similar).into(),
             QueryError::Invalid(reason) => Problem::new(Kind::InvalidQuery, format!("{reason}.")),
             QueryError::Call(error) => error.into(),
             other => Problem::internal(&other),
@@ -412,20 +275,13 @@ impl From<QueryError> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::BTreeSet;
 
-    /// Problem types are API: renaming one breaks callers, so the list is pinned here.
+    /// A status that HTTP does not know would be answered as a fault of the node.
     #[test]
-    fn problem_types_are_stable_and_distinct() {
-        let slugs: BTreeSet<&str> = Kind::ALL.iter().map(|kind| kind.slug()).collect();
-        assert_eq!(slugs.len(), Kind::ALL.len());
-        let pinned = "answer-too-large being-erased body-too-large circular-layers damaged-exchange deadline-exceeded \
-             foreign-exchange foreign-host internal invalid-body invalid-geometry invalid-layer invalid-name \
-             invalid-parameter invalid-query invalid-record malformed-json method-not-allowed model-failed \
-             model-mismatch model-unavailable no-convergence peer-failed project-too-large store-failed store-full \
-             too-many-subscriptions unauthorized unknown-chart unknown-field unknown-layer unknown-model unknown-path \
-             unknown-project unknown-record unknown-version unsupported-media-type";
-        assert_eq!(slugs.into_iter().collect::<Vec<_>>().join(" "), pinned);
+    fn every_status_is_one_of_http() {
+        for kind in Kind::ALL {
+            assert!(StatusCode::from_u16(kind.status()).is_ok_and(|status| !status.is_success()), "{}", kind.slug());
+        }
     }
 
     /// RFC 9457 names these members; the status must equal the response's own.

@@ -215,6 +215,7 @@ fn switch(node: &Node, project: &ProjectName, job: &Arc<Reembedding>) -> Result<
     let fresh = Arc::new(ProjectIndex::new(project.clone(), job.target.clone(), sources));
     job.target.model()?;
     fresh.catch_up(sources)?;
+    #[cfg(feature = "compile")]
     while fresh.wants_sealing(sources) && !job.cancel.is_cancelled() {
         if !fresh.seal(sources)? {
             break;

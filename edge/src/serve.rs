@@ -100,7 +100,7 @@ pub async fn serve(node: Arc<Node>, config: ServeConfig) -> anyhow::Result<()> {
     served.context("serve")
 }
 
-async fn stopped() {
+pub(crate) async fn stopped() {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

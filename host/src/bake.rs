@@ -106,9 +106,33 @@ pub fn segment(
     batches: impl Iterator<Item = Vec<Document>>,
     progress: &(dyn Fn(Step) + Send + Sync),
 ) -> Result<Vec<u8>, BakeError> {
+    described_segment(wasm, batches, || None, progress)
+}
+
+/// As [`segment`], with a description of what it is a snapshot of ([`crate::snapshot::Manifest::describe`]), which is asked for
+/// when all documents are in.
+///
+/// # Errors
+/// As [`segment`].
+pub fn snapshot(
+    wasm: &[u8],
+    batches: impl Iterator<Item = Vec<Document>>,
+    describe: impl FnOnce() -> Vec<u8>,
+    progress: &(dyn Fn(Step) + Send + Sync),
+) -> Result<Vec<u8>, BakeError> {
+    described_segment(wasm, batches, || Some(describe()), progress)
+}
+
+fn described_segment(
+    wasm: &[u8],
+    batches: impl Iterator<Item = Vec<Document>>,
+    describe: impl FnOnce() -> Option<Vec<u8>>,
+    progress: &(dyn Fn(Step) + Send + Sync),
+) -> Result<Vec<u8>, BakeError> {
     let prepare = |engine: &wasmtime::Engine, component: &wasmtime::component::Component| {
         let mut sections = lay_out(engine, component, batches, progress)?;
         add_graph(&mut sections, progress)?;
+        sections.extend(describe().map(|description| ("snapshot.description".to_owned(), description)));
         progress(Step::Snapshot);
         Ok(sections)
     };

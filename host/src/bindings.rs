@@ -26,3 +26,25 @@ pub mod query {
 pub mod geometry {
     wasmtime::component::bindgen!({ path: "../wit/geometry", world: "geometry", additional_derives: [PartialEq] });
 }
+
+pub mod transform {
+    wasmtime::component::bindgen!({ path: "../wit/plugin", world: "transform", additional_derives: [PartialEq] });
+}
+
+pub mod reranker {
+    wasmtime::component::bindgen!({
+        path: "../wit/plugin",
+        world: "reranker",
+        additional_derives: [PartialEq],
+        with: { "skerry:plugin/types": super::transform::skerry::plugin::types },
+    });
+}
+
+pub mod subscription_filter {
+    wasmtime::component::bindgen!({
+        path: "../wit/plugin",
+        world: "subscription-filter",
+        additional_derives: [PartialEq],
+        with: { "skerry:plugin/types": super::transform::skerry::plugin::types },
+    });
+}

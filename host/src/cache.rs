@@ -89,6 +89,7 @@ impl Entry {
         Ok(expected.lines().nth(1).is_some_and(|expected| parts.is_some_and(|parts| expected == parts.to_string())))
     }
 
+    #[cfg(feature = "compile")]
     /// Compiles `wasm`, keeps the code if that can be done, and loads it.
     pub(crate) fn compile(&self, engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Component> {
         let compiled = engine.wasm().precompile_component(wasm)?;
@@ -102,6 +103,20 @@ impl Entry {
         }
     }
 
+    /// Takes over code that the caller has checked.
+    pub(crate) fn adopt(&self, checked: &Path) -> io::Result<()> {
+        if let Some(dir) = self.code.parent() {
+            fs::create_dir_all(dir)?;
+        }
+        let _ = fs::remove_file(&self.code);
+        // The same bytes under both names, where the file system can; a copy where it cannot.
+        fs::hard_link(checked, &self.code).or_else(|_| fs::copy(checked, &self.code).map(drop))?;
+        let parts = CheckedParts::of_file(&fs::File::open(&self.code)?)?;
+        let parts = parts.map_or_else(String::new, |parts| parts.to_string());
+        replace(&self.digest, format!("{}\n{parts}\n", file_sha256(&self.code)?).as_bytes())
+    }
+
+    #[cfg(feature = "compile")]
     fn store(&self, compiled: &[u8]) -> io::Result<()> {
         if let Some(dir) = self.code.parent() {
             fs::create_dir_all(dir)?;
@@ -140,6 +155,7 @@ impl std::fmt::Display for CheckedParts {
 }
 
 impl CheckedParts {
+    #[cfg(feature = "compile")]
     fn of_bytes(compiled: &[u8]) -> Option<CheckedParts> {
         let file = object::File::parse(compiled).ok()?;
         let data = file.section_by_name_bytes(DATA_SECTION).and_then(|section| section.file_range()).unwrap_or((0, 0));

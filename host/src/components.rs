@@ -8,14 +8,19 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::artefact;
 use crate::cache::Entry;
 use crate::engine::Engine;
+use crate::keys::TrustedKeys;
 
 /// Name of the file that lists the components of a folder.
 const MANIFEST: &str = "manifest.json";
 
 /// Name of the folder beside it that holds native code.
 const CACHE: &str = "cache";
+
+/// Name of the folder with native code that somebody else made and signed.
+const NATIVE: &str = "native";
 
 /// Why a component cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +81,7 @@ pub struct ManifestEntry {
 pub struct Components {
     dir: PathBuf,
     manifest: BTreeMap<String, ManifestEntry>,
+    trusted: TrustedKeys,
 }
 
 impl Components {
@@ -88,7 +94,14 @@ impl Components {
         let bytes = read(&path)?;
         let manifest = serde_json::from_slice(&bytes)
             .map_err(|error| ArtefactError::Manifest { path, reason: error.to_string() })?;
-        Ok(Components { dir: dir.to_owned(), manifest })
+        Ok(Components { dir: dir.to_owned(), manifest, trusted: TrustedKeys::default() })
+    }
+
+    /// From now on native code under `native/` that one of these keys has signed is loaded in the place of what this machine would
+    /// compile: for programs without a compiler, and for starts that must not wait for it.
+    #[must_use]
+    pub fn trusting(self, trusted: TrustedKeys) -> Components {
+        Components { trusted, ..self }
     }
 
     /// What the folder holds, by name.
@@ -130,6 +143,13 @@ impl Components {
             path: self.dir.join(MANIFEST),
             reason: format!("it does not name the component `{name}`"),
         })?;
+        let signed = self.dir.join(NATIVE).join(format!("{name}.cwasm"));
+        if signed.is_file() {
+            match artefact::load_signed(engine, &signed, &self.trusted, &entry.sha256) {
+                Ok(component) => return Ok(component),
+                Err(error) => tracing::warn!(%error, "native code is passed over"),
+            }
+        }
         let path = self.dir.join(format!("{name}.wasm"));
         let length = fs::metadata(&path).map_err(|source| unreadable(&path, source))?.len();
         if length != entry.bytes {
@@ -191,6 +211,7 @@ impl std::fmt::Debug for Component {
 }
 
 impl Component {
+    #[cfg(feature = "compile")]
     /// Compiles a component for this process only.
     ///
     /// # Errors
@@ -214,6 +235,7 @@ impl Component {
         }
     }
 
+    #[cfg(feature = "compile")]
     /// Compiles a component, keeps its native code in `cache_dir`, and answers it with its SHA-256 in lowercase hex, by which
     /// [`Component::open_compiled`] finds it again without the `.wasm`.
     ///
@@ -228,6 +250,24 @@ impl Component {
         let sha256 = hex::encode(Sha256::digest(wasm));
         let entry = Entry::new(cache_dir, name, &sha256, engine);
         Ok((compile_into(&entry, engine, name, wasm)?, sha256))
+    }
+
+    /// Takes native code that a trusted key has signed into `cache_dir`, where [`Component::open_compiled`] finds it as if it had
+    /// been compiled here.
+    ///
+    /// # Errors
+    /// As [`artefact::load_signed`]; nothing was kept then.
+    pub fn adopt(
+        engine: &Engine,
+        cache_dir: &Path,
+        name: &str,
+        wasm_sha256: &str,
+        signed: &Path,
+        trusted: &TrustedKeys,
+    ) -> Result<(), artefact::ArtefactError> {
+        artefact::load_signed(engine, signed, trusted, wasm_sha256)?;
+        let entry = Entry::new(cache_dir, name, wasm_sha256, engine);
+        entry.adopt(signed).map_err(|source| artefact::ArtefactError::Io { path: signed.to_owned(), source })
     }
 
     /// Opens a component of which only the native code was kept: in well under a millisecond whatever its size, since its data
@@ -246,15 +286,27 @@ impl Component {
         Entry::new(cache_dir, name, sha256, engine).delete();
     }
 
+    pub(crate) fn of(wasm: wasmtime::component::Component) -> Component {
+        Component { wasm }
+    }
+
     pub(crate) fn wasm(&self) -> &wasmtime::component::Component {
         &self.wasm
     }
 }
 
+#[cfg(feature = "compile")]
 fn compile_into(entry: &Entry, engine: &Engine, name: &str, wasm: &[u8]) -> Result<Component, ArtefactError> {
     entry.compile(engine, wasm).map(|wasm| Component { wasm }).map_err(|error| uncompilable(name, &error))
 }
 
+#[cfg(not(feature = "compile"))]
+fn compile_into(_: &Entry, _: &Engine, name: &str, _: &[u8]) -> Result<Component, ArtefactError> {
+    let reason = "this program has no compiler; give it native code that was compiled for it and signed".to_owned();
+    Err(ArtefactError::Compile { name: name.to_owned(), reason })
+}
+
+#[cfg(feature = "compile")]
 fn uncompilable(name: &str, error: &wasmtime::Error) -> ArtefactError {
     ArtefactError::Compile { name: name.to_owned(), reason: format!("{error:#}") }
 }

@@ -1,10 +1,13 @@
 //! The engine: how components are compiled and where their instances live.
 
+#[cfg(feature = "compile")]
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
+#[cfg(feature = "compile")]
+use crate::mmap;
 use crate::ticker::Ticker;
 
 /// How an engine is set up.
@@ -86,11 +89,19 @@ impl Engine {
 
     /// Names what native code must have been compiled for to run here: wasmtime's version, the processor's features, the
     /// settings that shape code.
+    #[cfg(feature = "compile")]
     pub fn compatibility(&self) -> String {
         #[allow(clippy::disallowed_types, reason = "names a cache entry; another hash only costs a compilation")]
         let mut hasher = std::hash::DefaultHasher::new();
         self.inner.wasm.precompile_compatibility_hash().hash(&mut hasher);
         format!("{:016x}", hasher.finish())
+    }
+
+    /// Names what native code must have been compiled for to run here. This program compiles none, and finds none by this name.
+    #[cfg(not(feature = "compile"))]
+    #[allow(clippy::unused_self, reason = "the same call with and without a compiler")]
+    pub fn compatibility(&self) -> String {
+        "none".to_owned()
     }
 }
 
@@ -117,6 +128,18 @@ fn pooled<'a>(config: &'a mut Config, limits: &EngineConfig) -> &'a Config {
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool))
 }
 
+/// The configuration that compiles for another machine: no features of this one's processor, only those named.
+#[cfg(feature = "compile")]
+pub(crate) fn for_target(target: &str, features: &[&str]) -> wasmtime::Result<Config> {
+    let mut config = base();
+    config.target(target)?;
+    for feature in features {
+        mmap::enable_feature(&mut config, feature);
+    }
+    Ok(config)
+}
+
+#[cfg(feature = "compile")]
 /// The configuration under which components are baked: on demand, without deadlines, for the builder's own components.
 pub(crate) fn for_baking() -> Config {
     let mut config = base();

@@ -7,6 +7,9 @@
 //! - [`Engine`] compiles and runs, [`Components`] finds the built artefacts and keeps their native code.
 //! - [`Embedder`] is a pool of instances of the embedding component, [`Segment`] one living instance of the query
 //!   component, [`GraphInstance`] one that holds a project's graph, [`Geometry`] a few warm ones.
+//! - [`snapshot`] puts a baked segment into a file that can be handed on, and reads it; [`artefact`] compiles for other machines,
+//!   and loads what a trusted key signed.
+//! - [`plugin`] runs what others wrote, each call in an instance of its own.
 //! - [`bake`] turns an instance with data in it into a component of its own; [`inspect`] says what a component asks for.
 //!
 //! ```no_run
@@ -20,6 +23,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod artefact;
+#[cfg(feature = "compile")]
 pub mod bake;
 mod bindings;
 mod cache;
@@ -31,11 +36,15 @@ pub mod dot;
 mod embedder;
 mod engine;
 mod geometry;
+#[cfg(feature = "compile")]
 mod graph;
 mod graph_instance;
 pub mod inspect;
+pub mod keys;
 mod mmap;
+pub mod plugin;
 mod segment;
+pub mod snapshot;
 mod ticker;
 pub mod types;
 

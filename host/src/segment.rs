@@ -200,6 +200,16 @@ impl Segment {
         sandbox.call(deadline, |store| world.skerry_query_language().call_show(store, text, query, bytes_max))
     }
 
+    /// What the component says that it is a snapshot of, as it was baked in; empty for nothing.
+    ///
+    /// # Errors
+    /// See [`CallError`].
+    pub fn description(&mut self) -> Result<Vec<u8>, CallError> {
+        let Segment { sandbox, world } = self;
+        let deadline = sandbox.limits().deadline;
+        sandbox.call(deadline, |store| world.skerry_query_snapshot().call_describe(store))
+    }
+
     /// Whether an earlier call lost the instance.
     pub fn is_poisoned(&self) -> bool {
         self.sandbox.is_poisoned()

@@ -54,6 +54,16 @@ pub mod graph {
     }
 }
 
+/// What plugins are given and answer.
+pub mod plugin {
+    pub use crate::bindings::reranker::exports::skerry::plugin::ranking::{
+        Candidate, Ranking, Request as RankingRequest, Span,
+    };
+    pub use crate::bindings::subscription_filter::exports::skerry::plugin::filtering::{Batch as ChangeBatch, Change};
+    pub use crate::bindings::transform::exports::skerry::plugin::publishing::{Batch as PublishBatch, Verdict};
+    pub use crate::bindings::transform::skerry::plugin::types::{Entry, Link, Member, Target};
+}
+
 impl Factor {
     /// A manifold by itself, with weight 1.
     pub fn new(kind: ManifoldKind, size: u32) -> Self {

@@ -1,80 +1,233 @@
-//! Keeps a function instance and the hub equal: reads see what the hub has, writes are acknowledged by the hub.
+//! A replica that follows the central store: what the store has is read before it is asked, and what is written counts only when
+//! the store has it. The instance may vanish at any moment, and a thousand others may write at the same time: chunks commute.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::Method;
-use axum::middleware::{self, Next};
+use axum::body::Body;
+use axum::http::{Method, Request};
 use axum::response::{IntoResponse, Response};
-use skerry_edge::body::SyncBody;
+use skerry_central::{CentralStore, FillError};
+use skerry_edge::ProjectName;
+use skerry_edge::index::Adopted;
 use skerry_edge::node::Node;
-use skerry_edge::peer;
-use skerry_edge::problem::Problem;
+use skerry_edge::problem::{Kind, Problem};
+use skerry_sync::hub::StoreFailure;
+use tokio::sync::Mutex;
+use tower::ServiceExt;
 
-/// How old the instance's view of the hub may be when it answers a read.
-const FRESH: Duration = Duration::from_secs(2);
+use crate::shelf::{Seed, Shelf};
 
-/// The hub, and when this instance last heard from it.
-pub(crate) struct Central {
+/// The node of this instance, and how far it has followed the store.
+pub(crate) struct Following {
     node: Arc<Node>,
-    url: String,
-    api_key: Option<String>,
-    heard: Mutex<Option<Instant>>,
+    router: Router,
+    /// The store, and the snapshots that a replica begins with.
+    source: Option<(Arc<CentralStore>, Arc<Shelf>)>,
+    fresh: Duration,
+    embed: Duration,
+    /// When each project was last read from the store. Held while it is read: two requests at once read it once.
+    looked: Mutex<BTreeMap<ProjectName, Instant>>,
 }
 
-impl Central {
-    pub(crate) fn new(node: Arc<Node>, url: String, api_key: Option<String>) -> Arc<Central> {
-        Arc::new(Central { node, url, api_key, heard: Mutex::default() })
+/// What a request does to a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    Reads,
+    Searches,
+    Writes,
+}
+
+impl Following {
+    pub(crate) fn new(
+        node: Arc<Node>,
+        router: Router,
+        source: Option<(Arc<CentralStore>, Arc<Shelf>)>,
+        fresh: Duration,
+        embed: Duration,
+    ) -> Following {
+        Following { node, router, source, fresh, embed, looked: Mutex::default() }
     }
 
-    fn is_fresh(&self) -> bool {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.is_some_and(|heard| heard.elapsed() < FRESH)
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
     }
 
-    fn sync(&self) -> Result<(), Problem> {
-        let body = SyncBody { url: self.url.clone(), projects: None, api_key: self.api_key.clone() };
-        peer::sync(&self.node, &body)?;
-        *self.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    /// Answers a request from the replica, which is brought up to date before, and from which what was written is stored after.
+    pub(crate) async fn call(&self, request: Request<Body>) -> Response {
+        let project = project_of(request.uri().path());
+        let effect = effect_of(request.method(), request.uri().path());
+        let prepared = match &project {
+            Some(project) => self.follow(project).await,
+            None => self.follow_all().await,
+        };
+        if let Err(problem) = prepared {
+            return problem.into_response();
+        }
+        if let (Effect::Searches, Some(project)) = (effect, &project) {
+            self.embed_for_a_while(project).await;
+        }
+        let Ok(response) = self.router.clone().oneshot(request).await;
+        if effect == Effect::Writes
+            && response.status().is_success()
+            && let Some(project) = &project
+            && let Err(problem) = self.store(project).await
+        {
+            return problem.into_response();
+        }
+        response
+    }
+
+    /// Reads what the store has of a project, unless that was done a moment ago.
+    ///
+    /// # Errors
+    /// [`Kind::StoreFailed`] when the store cannot be read: an answer from what happens to be here would look like the truth.
+    pub(crate) async fn follow(&self, project: &ProjectName) -> Result<(), Problem> {
+        let Some((store, shelf)) = &self.source else { return Ok(()) };
+        let mut looked = self.looked.lock().await;
+        if looked.get(project).is_some_and(|looked| looked.elapsed() < self.fresh) {
+            return Ok(());
+        }
+        if self.node.replica().sequence(project).is_err()
+            && let Some(seed) = shelf.seed(project).await
+        {
+            self.begin_with(project, store, &seed).await?;
+        }
+        let filled = skerry_central::fill(self.node.replica(), project, store).await.map_err(|error| failed(&error))?;
+        if filled.changes > 0 {
+            let (node, project) = (Arc::clone(&self.node), project.clone());
+            // Embeds nothing: the node was told to wait for that until somebody searches.
+            tokio::task::spawn_blocking(move || node.follow(&project))
+                .await
+                .map_err(|error| Problem::internal(&error))?;
+        }
+        looked.insert(project.clone(), Instant::now());
         Ok(())
     }
-}
 
-/// Puts the hub behind a router.
-pub(crate) fn behind(router: Router, central: Arc<Central>) -> Router {
-    router.layer(middleware::from_fn_with_state(central, through))
-}
+    /// Reads what the snapshot was baked from, and lays the snapshot down as the index of it: only what is newer is embedded then.
+    async fn begin_with(&self, project: &ProjectName, store: &CentralStore, seed: &Seed) -> Result<(), Problem> {
+        let replica = self.node.replica();
+        let Seed { published, query_sha256, code, label, trusted } = seed;
+        let whole = skerry_central::fill_covered(replica, project, store, &published.covered()).await;
+        let whole = whole.map_err(|error| failed(&error))?;
+        let version = replica.version(project).map_err(Problem::from)?.to_string();
+        if !whole || version != published.version {
+            tracing::warn!(%project, version, snapshot = published.version, "the chunks of the snapshot are not there any more");
+            return Ok(());
+        }
+        let snapshot = Adopted {
+            version: &version,
+            sequence: replica.sequence(project).map_err(Problem::from)?,
+            documents: published.records,
+            wasm_sha256: query_sha256,
+            unbaked_sha256: &published.unbaked_sha256,
+            label,
+            code,
+            trusted,
+        };
+        let index = self.node.index(project).map_err(Problem::from)?;
+        if let Err(reason) = index.adopt(self.node.sources(), &snapshot) {
+            tracing::warn!(%project, reason, "the snapshot does not fit; records will be embedded anew");
+        }
+        Ok(())
+    }
 
-async fn through(State(central): State<Arc<Central>>, request: Request, next: Next) -> Response {
-    let writes = is_write(request.method(), request.uri().path());
-    if !central.is_fresh()
-        && let Err(problem) = run(&central).await
-    {
-        // A hub that is away does not stop reads: the instance answers with what it has, and says so in its log.
-        tracing::warn!(%problem, "answering without the hub");
-        if writes {
-            return problem.into_response();
+    async fn follow_all(&self) -> Result<(), Problem> {
+        let Some((store, _)) = &self.source else { return Ok(()) };
+        for project in store.projects().await.map_err(|error| failed(&error.into()))? {
+            self.follow(&project).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores what the replica has and the store has not.
+    ///
+    /// # Errors
+    /// [`Kind::StoreFull`], [`Kind::StoreFailed`]: what was written is not acknowledged. It may get into the store with the next
+    /// write of this instance, or be gone with it.
+    pub(crate) async fn store(&self, project: &ProjectName) -> Result<(), Problem> {
+        let Some((store, _)) = &self.source else { return Ok(()) };
+        skerry_central::push(self.node.replica(), project, store).await.map(drop).map_err(|error| failed(&error))
+    }
+
+    /// Embeds what was written since the snapshot, as long as a query may wait; the answer tells how many are still missing. What
+    /// is not done goes on, with the next call too.
+    async fn embed_for_a_while(&self, project: &ProjectName) {
+        let (node, name) = (Arc::clone(&self.node), project.clone());
+        let embedding = tokio::task::spawn_blocking(move || node.catch_up(&name));
+        match tokio::time::timeout(self.embed, embedding).await {
+            Ok(Ok(Err(error))) => tracing::warn!(%project, %error, "some records have no vectors yet"),
+            Ok(Err(error)) => tracing::error!(%project, %error, "embedding failed"),
+            Ok(Ok(Ok(()))) => {}
+            Err(_) => tracing::info!(%project, "a query does not wait any longer for vectors"),
         }
     }
-    let response = next.run(request).await;
-    if writes && response.status().is_success() {
-        // The instance may vanish: what it stored counts only when the hub has it.
-        if let Err(problem) = run(&central).await {
-            return problem.into_response();
-        }
+}
+
+fn failed(error: &FillError) -> Problem {
+    tracing::error!(%error, "the central store");
+    match error {
+        FillError::Store(StoreFailure::Full) => Problem::new(
+            Kind::StoreFull,
+            "The central store is full. The write is not acknowledged; make room and send it again.",
+        ),
+        FillError::Store(_) => Problem::new(
+            Kind::StoreFailed,
+            "The central store could not be read or written. A write is not acknowledged; send it again.",
+        ),
+        other => Problem::internal(&other),
     }
-    response
 }
 
-async fn run(central: &Arc<Central>) -> Result<(), Problem> {
-    let central = Arc::clone(central);
-    tokio::task::spawn_blocking(move || central.sync()).await.unwrap_or_else(|error| Err(Problem::internal(&error)))
+/// The project that a path of the API is about.
+pub(crate) fn project_of(path: &str) -> Option<ProjectName> {
+    let rest = path.strip_prefix("/api/v1/projects/")?;
+    ProjectName::parse(rest.split('/').next()?).ok()
 }
 
-/// Everything but reads; a query is a read that comes as POST.
-fn is_write(method: &Method, path: &str) -> bool {
-    let reads = *method == Method::GET || *method == Method::HEAD || path.ends_with("/query");
-    !reads
+fn effect_of(method: &Method, path: &str) -> Effect {
+    if *method == Method::GET || *method == Method::HEAD {
+        return Effect::Reads;
+    }
+    let below: Vec<&str> = path.strip_prefix("/api/v1/projects/").unwrap_or_default().split('/').skip(1).collect();
+    match below.as_slice() {
+        ["query" | "duplicates"] => Effect::Searches,
+        ["graph" | "geometry", ..] | ["layers", "query" | "overlaps"] => Effect::Reads,
+        _ => Effect::Writes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything that may change something is stored before it is acknowledged; questions that come as POST are no writes.
+    #[test]
+    fn writes_are_told_from_questions() {
+        let of = |method: &str, path: &str| effect_of(&method.parse().unwrap(), &format!("/api/v1/projects/p{path}"));
+        for (method, path) in [
+            ("PUT", ""),
+            ("POST", "/records"),
+            ("POST", "/deletions"),
+            ("DELETE", "/records/k"),
+            ("PUT", "/layers/x"),
+            ("POST", "/layers/x/add"),
+            ("POST", "/erase"),
+            ("POST", "/sync"),
+            ("PUT", "/charts/c"),
+        ] {
+            assert_eq!(of(method, path), Effect::Writes, "{method} {path}");
+        }
+        for (method, path) in
+            [("GET", "/records"), ("POST", "/graph/path"), ("POST", "/geometry/curvature"), ("POST", "/layers/query")]
+        {
+            assert_eq!(of(method, path), Effect::Reads, "{method} {path}");
+        }
+        assert_eq!(of("POST", "/query"), Effect::Searches);
+        assert_eq!(project_of("/api/v1/projects/p/query").unwrap().as_str(), "p");
+        assert_eq!(project_of("/api/v1/health"), None);
+    }
 }

@@ -1,48 +1,32 @@
-//! The Lambda entry: the router of the edge node behind the Lambda runtime.
+//! The Lambda entry: the node's API as a function, over a central store that any number of hubs and functions share.
 //!
-//! A function instance is a replica that may vanish at any moment. With `SKERRY_HUB`, the address of a Skerry node that
-//! stays, it reads what the hub has before it answers and acknowledges a write only after the hub has stored it. Without,
-//! `SKERRY_DATA` must name storage that stays (an EFS mount).
+//! An instance may vanish at any moment. It reads snapshots that a worker bakes (`skerry-hub bake`), which open in milliseconds and
+//! answer queries without a replica; whatever is newer than the snapshot, and every write, goes through a replica in `/tmp` that is
+//! filled from the store. A write is acknowledged when the store has it, as a chunk object.
 //!
-//! Takes API Gateway (v1, v2), function URL and ALB events, as `lambda_http` does.
+//! Takes events of API Gateway (REST and HTTP APIs), function URLs, load balancers, SQS, schedules (`EventBridge`), and direct calls.
+//! docs/lambda.md says how to deploy it, what it costs, and what each setting does.
 
 mod central;
+mod event;
+mod function;
+mod invoke;
+mod queue;
+mod settings;
+mod shelf;
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::Context;
-use skerry_edge::api::{self, ApiConfig};
-use skerry_edge::auth::ApiKeys;
+use lambda_http::lambda_runtime;
 use skerry_edge::logging;
-use skerry_edge::node::{Node, NodeConfig, SEAL_AFTER};
 
-use central::Central;
+use function::Function;
+use settings::Settings;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     logging::init();
-    let hub = std::env::var("SKERRY_HUB").ok().filter(|url| !url.is_empty());
-    let data = std::env::var_os("SKERRY_DATA").map(PathBuf::from);
-    let data_dir = match (&hub, data) {
-        (_, Some(dir)) => dir,
-        (Some(_), None) => PathBuf::from("/tmp/skerry"),
-        (None, None) => anyhow::bail!(
-            "set SKERRY_HUB to the address of a Skerry node that keeps the data, or SKERRY_DATA to a folder that stays"
-        ),
-    };
-    // A function is reached from anywhere: like a node that listens elsewhere than on loopback, it asks for a key.
-    let api_keys = ApiKeys::new([std::env::var("SKERRY_API_KEY").unwrap_or_default().as_str()]);
-    anyhow::ensure!(!api_keys.is_open(), "set SKERRY_API_KEY: without a key anyone could read and change everything");
-    let components_dir = std::env::var_os("SKERRY_COMPONENTS").map(PathBuf::from);
-    let models_file = std::env::var_os("SKERRY_MODELS").filter(|path| !path.is_empty()).map(PathBuf::from);
-    let config = NodeConfig { data_dir, components_dir, embedder_instances: 1, seal_after: SEAL_AFTER, models_file };
-    let node = Node::open(&config).context("open the replica")?;
-    // An answer that goes on is none for Lambda.
-    node.moves().end_subscriptions();
-    let mut router = api::router(node.clone(), &ApiConfig { api_keys });
-    if let Some(url) = hub {
-        let api_key = std::env::var("SKERRY_HUB_API_KEY").ok().filter(|key| !key.is_empty());
-        router = central::behind(router, Central::new(node, url, api_key));
-    }
-    lambda_http::run(router).await.map_err(|error| anyhow::anyhow!("the Lambda runtime ended: {error}"))
+    let function = Function::new(Settings::read(|name| std::env::var(name).ok())?)?;
+    let handle = lambda_runtime::service_fn(move |event| Arc::clone(&function).handle(event));
+    lambda_runtime::run(handle).await.map_err(|error| anyhow::anyhow!("the Lambda runtime ended: {error}"))
 }

@@ -57,7 +57,6 @@ pub(crate) fn receive(document: &mut Automerge, state: &mut State, message: Mess
 ///
 /// # Errors
 /// As [`receive`].
-#[allow(dead_code, reason = "for the core of the hub, which loads chunks that others stored")]
 pub(crate) fn load(document: &mut Automerge, chunk: &[u8]) -> Result<Vec<Change>, Refusal> {
     let before = document.get_heads();
     inflate::check(chunk, INFLATED_BYTES_MAX)?;

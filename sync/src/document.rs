@@ -72,6 +72,12 @@ impl DocumentId {
         DocumentId::digest(&format!("skerry/document/1\0{project}\0{EPOCH}\0{}", slot.name()))
     }
 
+    /// Reads an id as it is shown; none when the text is none.
+    pub fn parse(text: &str) -> Option<DocumentId> {
+        let bytes = bs58::decode(text).with_check(None).into_vec().ok()?;
+        Some(DocumentId(bytes.try_into().ok()?))
+    }
+
     pub(crate) fn digest(name: &str) -> DocumentId {
         let digest = Sha256::digest(name.as_bytes());
         let mut id = [0; 16];

@@ -12,7 +12,7 @@ mod admission;
 mod body;
 mod budget;
 mod connection;
-mod contents;
+pub(crate) mod contents;
 mod document;
 mod ephemeral;
 mod epochs;

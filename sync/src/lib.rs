@@ -59,8 +59,9 @@ pub use record::{
     Interval, Link, Member, NAME_BYTES_MAX, NameError, PARENT, ProjectName, Record, RecordError, RecordKey, Target,
 };
 pub use replica::{
-    CHART_BYTES_MAX, CHARTS_MAX, Change, ChartError, Commit, CutReport, ErasedRecord, Found, Health, Past,
-    ProjectChange, ProjectInfo, PurgeReport, Replica, Timestamp, VerifyReport, VersionInfo,
+    Absorbed, CHART_BYTES_MAX, CHARTS_MAX, Change, ChartError, Commit, CutReport, ErasedRecord, Found, Health,
+    Holdings, Past, ProjectChange, ProjectDocuments, ProjectInfo, PurgeReport, Replica, Timestamp, Unstored,
+    VerifyReport, VersionInfo,
 };
 pub use session::{Session, SessionSummary};
 pub use settings::{CHUNK_TOKENS_MAX, CHUNK_TOKENS_MIN, Chunking, MODEL_BYTES_MAX, Settings, SettingsError};

@@ -12,6 +12,7 @@ pub(crate) mod live;
 mod merge;
 mod project;
 mod purge;
+mod stored;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,7 @@ pub use history::{Past, VersionInfo};
 use project::ProjectRow;
 pub(crate) use project::heads_bytes;
 pub use purge::PurgeReport;
+pub use stored::{Absorbed, Holdings, ProjectDocuments, Unstored};
 
 /// Milliseconds since the Unix epoch. Brought by the caller: a replica has no clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,9 +5,12 @@
 #![allow(clippy::indexing_slicing, reason = "indexing a `serde_json::Value` by name gives null for what is not there")]
 
 mod embedding;
+mod functions;
+mod gateway;
 mod geometry;
 mod graph;
 mod native;
+mod plugins;
 mod python;
 pub(crate) mod search;
 mod sync;
@@ -65,8 +68,21 @@ pub(crate) struct BenchArguments {
     /// What anomaly scores find of what is put into graphs (about 2 minutes), instead of the rest.
     #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry"])]
     anomalies: bool,
+    /// What plugins cost (seconds), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry", "anomalies"])]
+    plugins: bool,
     #[command(flatten)]
     geometry_arguments: geometry::GeometryArguments,
+    /// The gateway over a snapshot: fresh instances, instances used again, and the node (about 2 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry", "anomalies"])]
+    gateway: bool,
+    #[command(flatten)]
+    gateway_arguments: gateway::GatewayArguments,
+    /// Functions: cold starts, warm calls, memory, and a node with fifty snapshots (about 8 minutes), instead of the rest.
+    #[arg(long, conflicts_with_all = ["quality", "search", "embedding", "sync", "graph", "geometry", "gateway"])]
+    functions: bool,
+    #[command(flatten)]
+    functions_arguments: functions::FunctionsArguments,
 }
 
 const SMALL: usize = 1_000;
@@ -83,11 +99,20 @@ pub(crate) fn bench(arguments: &BenchArguments) -> anyhow::Result<()> {
     if arguments.geometry {
         return geometry::bench(&arguments.geometry_arguments);
     }
+    if arguments.plugins {
+        return plugins::bench();
+    }
     if arguments.anomalies {
         return geometry::evaluate(&arguments.geometry_arguments);
     }
     run(cargo().args(["build", "--workspace", "--bins"]))?;
     components::build()?;
+    if arguments.functions {
+        return functions::bench(&arguments.functions_arguments);
+    }
+    if arguments.gateway {
+        return gateway::bench(&arguments.gateway_arguments);
+    }
     if arguments.search {
         run(cargo().args(["build", "--workspace", "--bins"]))?;
         components::build()?;

@@ -1,6 +1,8 @@
 //! Builds the components: cargo for `wasm32-unknown-unknown`, encoding to a component, packing and baking of weights,
 //! native code for this machine.
 
+mod gateway;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +19,8 @@ use crate::fetch::{self, write_whole};
 use crate::paths;
 use crate::run::{cargo, run};
 
-const TARGET: &str = "wasm32-unknown-unknown";
+/// What guests are built for.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
 
 /// Name that the packed weights carry.
 pub(crate) const MODEL_NAME: &str = "all-MiniLM-L6-v2";
@@ -119,25 +122,12 @@ pub(crate) fn build() -> anyhow::Result<()> {
     }
     write_manifest(&manifest)?;
     drop_old_code()?;
-    build_gateway()?;
+    gateway::build()?;
     compile_natively()
 }
 
 fn write_manifest(manifest: &BTreeMap<&str, ManifestEntry>) -> anyhow::Result<()> {
     write_whole(&paths::components().join("manifest.json"), &serde_json::to_vec_pretty(manifest)?)
-}
-
-/// The gateway, for hosts of `wasi:http`. It is composed there, and not run by our own host.
-fn build_gateway() -> anyhow::Result<()> {
-    const WASI: &str = "wasm32-wasip2";
-    add_target(WASI)?;
-    let target_dir = paths::target().join("guests").join("wasip2");
-    let mut build = cargo();
-    build.args(["build", "--quiet", "--lib", "--profile", "guest", "--target", WASI, "--package", "skerry-gateway"]);
-    run(build.arg("--target-dir").arg(&target_dir)).context("build the gateway")?;
-    let component =
-        fs::read(target_dir.join(WASI).join("guest").join("skerry_gateway.wasm")).context("read the gateway")?;
-    write_whole(&paths::components().join("gateway.wasm"), &component)
 }
 
 /// Adds a compilation target when it is missing.
@@ -152,20 +142,25 @@ pub(crate) fn add_target(target: &str) -> anyhow::Result<()> {
 
 /// Builds a guest crate and encodes it as a component.
 fn encode(guest: &Guest) -> anyhow::Result<Vec<u8>> {
+    encode_package(guest.package, guest.features)
+}
+
+/// Builds a crate with these target features for [`TARGET`] and encodes it as a component.
+pub(crate) fn encode_package(package: &str, features: &str) -> anyhow::Result<Vec<u8>> {
     let mut build = cargo();
-    build.args(["build", "--quiet", "--lib", "--profile", "guest", "--target", TARGET, "--package", guest.package]);
+    build.args(["build", "--quiet", "--lib", "--profile", "guest", "--target", TARGET, "--package", package]);
     // Two builds of one crate with other features must not throw each other away.
-    let target_dir = paths::target().join("guests").join(guest.features.replace(['+', ','], ""));
+    let target_dir = paths::target().join("guests").join(features.replace(['+', ','], ""));
     build.arg("--target-dir").arg(&target_dir);
     // A small stack makes a fresh instance cheap; 256 KiB is four times what the deepest call here needs.
-    let flags = format!("-C target-feature={} -C link-arg=-zstack-size=262144", guest.features);
+    let flags = format!("-C target-feature={features} -C link-arg=-zstack-size=262144");
     build.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", flags);
-    run(&mut build).with_context(|| format!("build {} for {TARGET}", guest.package))?;
-    let file = target_dir.join(TARGET).join("guest").join(format!("{}.wasm", guest.package.replace('-', "_")));
+    run(&mut build).with_context(|| format!("build {package} for {TARGET}"))?;
+    let file = target_dir.join(TARGET).join("guest").join(format!("{}.wasm", package.replace('-', "_")));
     let module = fs::read(&file).with_context(|| format!("read {}", file.display()))?;
     let mut encoder = ComponentEncoder::default();
     let encoder = encoder.validate(true);
-    encoder.module(&module)?.encode().with_context(|| format!("encode {} as a component", guest.package))
+    encoder.module(&module)?.encode().with_context(|| format!("encode {package} as a component"))
 }
 
 /// A digest of everything that a finished component depends on; `built` are the components before it.

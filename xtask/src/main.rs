@@ -1,15 +1,20 @@
 //! `cargo xtask`: the same commands at the desk and in CI.
 //!
-//! `up` runs the main job, `test` runs every test, `sim` the simulator; `components`, `fetch` and `bench` are their parts and the benchmarks.
+//! `up` runs the main job, `test` runs every test, `sim` the simulator; `npm` and `bundle` make what is handed out;
+//! `components`, `fetch` and `bench` are their parts and the benchmarks.
 
 mod bench;
+mod bundle;
 mod components;
 mod distill;
 mod fetch;
+mod lambda;
 mod node;
 mod paths;
+mod plugins;
 mod quality;
 mod run;
+mod sdk;
 mod sim;
 mod tests;
 mod up;
@@ -46,6 +51,8 @@ enum Command {
     BenchProbe { dir: PathBuf, sha256: String, queries: PathBuf },
     /// Builds and bakes the components into target/skerry/components.
     Components,
+    /// Builds the plugins of examples and tests into target/skerry/plugins; the one in JavaScript needs npm.
+    Plugins,
     /// Makes the static model from the embedding component, which `components` does too when it is not there.
     Distill {
         /// Measures it against the model that it was made from, and makes nothing.
@@ -56,6 +63,12 @@ enum Command {
     Wordnet,
     /// Fetches the model and the sample data by pinned hash into target/skerry.
     Fetch,
+    /// Builds the npm package and the demo page into target/skerry/npm (docs/browser.md).
+    Npm,
+    /// Makes the package that AWS Lambda takes (docs/lambda.md).
+    Lambda(lambda::LambdaArguments),
+    /// Makes one archive that installs and runs without a network (docs/air-gap.md).
+    Bundle(bundle::BundleArguments),
 }
 
 fn main() -> anyhow::Result<()> {
@@ -68,6 +81,10 @@ fn main() -> anyhow::Result<()> {
         Command::Distill { measure } => distill::distill(measure),
         Command::Wordnet => wordnet::vectors(&wordnet::glosses()?).map(drop),
         Command::Components => components::build(),
+        Command::Plugins => plugins::build().map(drop),
         Command::Fetch => fetch::fetch(),
+        Command::Lambda(arguments) => lambda::lambda(&arguments),
+        Command::Bundle(arguments) => bundle::bundle(&arguments),
+        Command::Npm => components::build().and_then(|()| sdk::npm()).map(|dir| println!("{}", dir.display())),
     }
 }

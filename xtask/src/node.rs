@@ -18,8 +18,14 @@ pub(crate) struct Packages {
 /// What runs components on Node.
 pub(crate) const HOST_TESTS: Packages = Packages { from: "host/tests/node", into: "node" };
 
+/// What makes a component of the example plugin in JavaScript.
+pub(crate) const RECENCY_PLUGIN: Packages = Packages { from: "examples/plugins/recency", into: "plugin-recency" };
+
 /// The clients that the hub is tested with.
 pub(crate) const HUB_TESTS: Packages = Packages { from: "sync/hub/tests/node", into: "hub-node" };
+
+/// What builds and tests the npm package.
+pub(crate) const SDK: Packages = Packages { from: "sdk/js", into: "sdk-node" };
 
 /// The servers that the hub is compared with.
 pub(crate) const SYNC_PEERS: Packages = Packages { from: "bench/sync", into: "peers-sync" };

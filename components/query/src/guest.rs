@@ -15,7 +15,7 @@ use crate::{Image, Segment, excerpt, fuse, syntax, types as core};
 
 wit_bindgen::generate!({ path: "../../wit/query", world: "query" });
 
-use exports::skerry::query::{documents, image, language, search};
+use exports::skerry::query::{documents, image, language, search, snapshot};
 
 thread_local! {
     static SEGMENT: RefCell<Segment> = RefCell::new(Segment::default());
@@ -144,6 +144,12 @@ impl search::Guest for Component {
         let parts: Vec<core::Legs> = parts.into_iter().map(core::Legs::from).collect();
         let fuse::Fused { response, deeper } = fuse::fuse(&request, &parts, depth).map_err(search::Error::from)?;
         Ok(search::Fused { response: response.into(), deeper: deeper.map(|depth| depth as u32) })
+    }
+}
+
+impl snapshot::Guest for Component {
+    fn describe() -> Vec<u8> {
+        SEGMENT.with_borrow(|segment| segment.description().to_vec())
     }
 }
 

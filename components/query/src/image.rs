@@ -30,7 +30,7 @@ enum Kind {
 }
 
 /// Every section there is. Those of the graph may be absent.
-const SECTIONS: [(&str, Kind); 33] = [
+const SECTIONS: [(&str, Kind); 34] = [
     ("keys.offsets", Kind::Word),
     ("keys.bytes", Kind::Bytes),
     ("payloads.offsets", Kind::Word),
@@ -64,6 +64,7 @@ const SECTIONS: [(&str, Kind); 33] = [
     ("graph.offsets", Kind::Word),
     ("graph.links", Kind::Word),
     ("graph.layers", Kind::Word),
+    ("snapshot.description", Kind::Bytes),
 ];
 
 /// A segment's arrays by name.

@@ -26,6 +26,8 @@ pub struct Segment {
     columns: Columns,
     vectors: Vectors,
     graph: Option<Graph>,
+    /// What it is a snapshot of; empty for nothing. It came with the image and no query reads it.
+    description: Vec<u8>,
     live: Bitset,
     count: u32,
     /// Removed from a sealed segment, where they still have their slots.
@@ -42,6 +44,7 @@ impl Default for Segment {
             columns: Columns::Growing(columns::Growing::default()),
             vectors: Vectors::default(),
             graph: None,
+            description: Vec::new(),
             live: Bitset::default(),
             count: 0,
             removed: 0,
@@ -156,10 +159,23 @@ impl Segment {
         let columns = Columns::Sealed(columns::Sealed::read(&mut image, slots, terms.len())?);
         let vectors = Vectors::read(&mut image, slots)?;
         let graph = Graph::read(&mut image, vectors.rows_count())?;
+        let description = image.take_optional("snapshot.description");
         let mut live = Bitset::new(slots);
         (0..slots as u32).for_each(|slot| live.insert(slot));
         let (count, scratch) = (slots as u32, Scratch::default());
-        Ok(Segment { documents, terms, postings, columns, vectors, graph, live, count, removed: 0, scratch })
+        Ok(Segment {
+            documents,
+            terms,
+            postings,
+            columns,
+            vectors,
+            graph,
+            description,
+            live,
+            count,
+            removed: 0,
+            scratch,
+        })
     }
 
     /// Sizes of the segment.
@@ -179,6 +195,11 @@ impl Segment {
             sealed: matches!(self.documents, Documents::Sealed(_)),
             graph: self.graph.is_some(),
         }
+    }
+
+    /// What the segment is a snapshot of, as it was baked in; empty for nothing.
+    pub fn description(&self) -> &[u8] {
+        &self.description
     }
 
     pub(crate) fn documents_count(&self) -> u32 {

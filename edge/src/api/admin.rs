@@ -69,7 +69,11 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>
                 segments: progress.map(|progress| progress.segments),
             });
         }
+        #[cfg(feature = "network")]
         let hub = super::hub::status(&node)?;
+        #[cfg(not(feature = "network"))]
+        let hub = None;
+        let plugins_failing = node.plugins().failing();
         let node = NodeStatus {
             version: VERSION,
             health: if failure(&node).is_none() { "ok" } else { "failed" },
@@ -78,7 +82,7 @@ pub(super) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>
             memory_pss_bytes: memory_pss_bytes(),
             uptime_seconds: node.uptime().as_secs(),
         };
-        Ok(Json(Status { node, hub, projects }))
+        Ok(Json(Status { node, hub, plugins_failing, projects }))
     })
     .await
 }

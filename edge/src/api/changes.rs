@@ -19,6 +19,7 @@ use super::{blocking, project_name};
 use crate::body::{ChangeBody, ChangesPage};
 use crate::extract::{PathParameters, QueryParameters};
 use crate::node::Node;
+use crate::plugins::filter::Chosen;
 use crate::problem::{Kind, Problem};
 
 /// Changes on one page at most, and when nothing is said.
@@ -42,6 +43,8 @@ pub(super) struct Wanted {
     limit: Option<usize>,
     #[serde(default)]
     record: bool,
+    filter: Option<String>,
+    argument: Option<String>,
 }
 
 /// Changes behind a position of the feed, of each record the last one. With `Accept: text/event-stream` a subscription:
@@ -51,10 +54,13 @@ pub(super) struct Wanted {
 #[utoipa::path(get, path = "/projects/{project}/changes", tag = "sync", params(("project" = String, Path),
     ("since" = Option<u64>, Query, description = "Position behind which to begin: the `sequence` of an earlier answer"),
     ("limit" = Option<usize>, Query, description = "Changes on the page, 1 to 1,000; 100 when absent. Not for subscriptions"),
-    ("record" = Option<bool>, Query, description = "With the records as they are now")), responses(
+    ("record" = Option<bool>, Query, description = "With the records as they are now"),
+    ("filter" = Option<String>, Query, description = "Only changes that this plugin keeps: a subscription filter of `GET /plugins`. A page may have fewer than `limit` then, or none, and go on at its `next`"),
+    ("argument" = Option<String>, Query, description = "What the filter is told; what it means is the plugin's")), responses(
     (status = 200, content((ChangesPage = "application/json"), (String = "text/event-stream"))),
     (status = 400, description = "urn:skerry:problem:invalid-parameter: also when the feed has not come to `since` yet"),
-    (status = 404, description = "urn:skerry:problem:unknown-project")))]
+    (status = 404, description = "urn:skerry:problem:unknown-project"),
+    (status = 422, description = "urn:skerry:problem:unknown-plugin")))]
 pub(super) async fn changes(
     State(node): State<Arc<Node>>,
     PathParameters(project): PathParameters<String>,
@@ -72,7 +78,8 @@ pub(super) async fn changes(
         let since = wanted.since.unwrap_or(0);
         let page = blocking(move || {
             check_since(&node, &project, since)?;
-            page(&node, &project, since, limit, wanted.record)
+            let filter = Chosen::new(&node, &project, wanted.filter, wanted.argument)?;
+            page(&node, &project, since, limit, Telling { record: wanted.record, filter })
         });
         return Ok(Json(page.await?).into_response());
     }
@@ -80,7 +87,14 @@ pub(super) async fn changes(
         Some(last) => Some(last_event(last)?),
         None => wanted.since,
     };
-    let subscription = Subscription::open(node, project, since, wanted.record).await?;
+    let (asked, name) = (Arc::clone(&node), project.clone());
+    let filter = blocking(move || {
+        // A project that there is not is told before a plugin that there is not.
+        asked.replica().sequence(&name)?;
+        Chosen::new(&asked, &name, wanted.filter, wanted.argument)
+    });
+    let telling = Telling { record: wanted.record, filter: filter.await? };
+    let subscription = Subscription::open(node, project, since, telling).await?;
     Ok(Sse::new(subscription.events()).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response())
 }
 
@@ -102,7 +116,37 @@ fn check_since(node: &Node, project: &ProjectName, since: u64) -> Result<(), Pro
     Err(Problem::new(Kind::InvalidParameter, detail).with("sequence", sequence))
 }
 
-fn page(node: &Node, project: &ProjectName, since: u64, limit: usize, record: bool) -> Result<ChangesPage, Problem> {
+/// What a reader of the feed is told.
+#[derive(Debug, Clone)]
+pub(crate) struct Telling {
+    /// With the records.
+    pub(crate) record: bool,
+    /// Which changes; all of them without one.
+    pub(crate) filter: Option<Chosen>,
+}
+
+fn page(
+    node: &Node,
+    project: &ProjectName,
+    since: u64,
+    limit: usize,
+    telling: Telling,
+) -> Result<ChangesPage, Problem> {
+    let Some(filter) = telling.filter else { return whole_page(node, project, since, limit, telling.record) };
+    let mut page = filter.apply(node, project, whole_page(node, project, since, limit, true)?)?;
+    if !telling.record {
+        page.changes.iter_mut().for_each(|change| change.record = None);
+    }
+    Ok(page)
+}
+
+fn whole_page(
+    node: &Node,
+    project: &ProjectName,
+    since: u64,
+    limit: usize,
+    record: bool,
+) -> Result<ChangesPage, Problem> {
     let changes = node.replica().changes(project, since, limit)?;
     let next = changes.last().map_or(since, |change| change.sequence);
     let keys: Vec<RecordKey> = changes.iter().map(|change| change.key.clone()).collect();
@@ -112,6 +156,7 @@ fn page(node: &Node, project: &ProjectName, since: u64, limit: usize, record: bo
         key: change.key.as_str().to_owned(),
         deleted: change.deleted,
         record: record.filter(|_| !change.deleted).map(Into::into),
+        filter_failed: None,
     };
     Ok(ChangesPage { changes: changes.into_iter().zip(records).map(body).collect(), next })
 }
@@ -122,7 +167,7 @@ pub(crate) struct Subscription {
     node: Arc<Node>,
     project: ProjectName,
     since: u64,
-    record: bool,
+    telling: Telling,
     read: VecDeque<ChangeBody>,
     moves: watch::Receiver<()>,
     ended: watch::Receiver<bool>,
@@ -137,7 +182,7 @@ impl Subscription {
         node: Arc<Node>,
         project: ProjectName,
         since: Option<u64>,
-        record: bool,
+        telling: Telling,
     ) -> Result<Subscription, Problem> {
         // Before the position is looked up: what comes in between wakes the subscription.
         let (moves, ended) = (node.moves().wait_for(&project), node.moves().ended());
@@ -147,7 +192,7 @@ impl Subscription {
             None => Ok(asked.replica().sequence(&name)?),
         })
         .await?;
-        Ok(Subscription { node, project, since, record, read: VecDeque::new(), moves, ended })
+        Ok(Subscription { node, project, since, telling, read: VecDeque::new(), moves, ended })
     }
 
     fn events(self) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -176,11 +221,13 @@ impl Subscription {
             }
             self.moves.borrow_and_update();
             let (node, project) = (Arc::clone(&self.node), self.project.clone());
-            let (since, record) = (self.since, self.record);
-            let page = blocking(move || page(&node, &project, since, READ_MAX, record)).await?;
+            let (since, telling) = (self.since, self.telling.clone());
+            let page = blocking(move || page(&node, &project, since, READ_MAX, telling)).await?;
+            // A page that a filter left nothing of is not the end of the feed.
+            let is_end = page.next == self.since;
             self.since = page.next;
             self.read = page.changes.into();
-            if self.read.is_empty() {
+            if is_end {
                 tokio::select! {
                     moved = self.moves.changed() => if moved.is_err() { return Ok(None) },
                     _ = self.ended.wait_for(|ended| *ended) => return Ok(None),

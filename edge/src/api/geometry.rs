@@ -5,6 +5,7 @@ pub(super) mod cloud;
 pub(crate) mod curvature;
 pub(crate) mod hypergraph;
 pub(super) mod networks;
+#[cfg(feature = "plots")]
 mod plot;
 pub(crate) mod property;
 pub(super) mod series;

@@ -25,7 +25,7 @@ use crate::problem::{Kind, Problem};
 pub(crate) use hierarchy::*;
 pub(crate) use matching::*;
 pub(crate) use measures::*;
-pub(crate) use nodes::{add_layers, find, names, sorted, with_view};
+pub(crate) use nodes::{add_layers, find, names, present, sorted, with_view};
 
 /// Nodes that a question names at most.
 pub(crate) const NODES_MAX: usize = 1_000;

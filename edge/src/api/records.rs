@@ -4,24 +4,23 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use serde::Deserialize;
+use skerry_gateway::Page;
 use skerry_sync::RecordKey;
 
 use super::{BATCH_MAX, blocking, project_name};
-use crate::body::{self, Deleted, DeletionsBody, PublishBody, Published, RecordBody, RecordPage};
+use crate::body::{self, Deleted, DeletionsBody, PassedBody, PublishBody, Published, RecordBody, RecordPage};
 use crate::extract::{JsonBody, PathParameters, QueryParameters};
 use crate::node::Node;
+use crate::plugins::{Passed, Publication};
 use crate::problem::{Kind, Problem};
-
-/// Records on one page at most.
-const PAGE_MAX: usize = 1_000;
 
 /// Publishes records: each is created, or replaces the one with its key. All or none; on disk when answered, and found
 /// by the next query.
 #[utoipa::path(post, path = "/projects/{project}/records", tag = "records", params(("project" = String, Path)),
     request_body = PublishBody, responses(
     (status = 200, body = Published), (status = 404, description = "urn:skerry:problem:unknown-project"),
-    (status = 422, description = "urn:skerry:problem:invalid-record; nothing was stored"),
+    (status = 422, description = "urn:skerry:problem:invalid-record or refused-by-plugin; nothing was stored"),
+    (status = 502, description = "urn:skerry:problem:plugin-failed; nothing was stored"),
     (status = 507, description = "urn:skerry:problem:store-full; nothing was stored")))]
 pub(super) async fn publish(
     State(node): State<Arc<Node>>,
@@ -35,12 +34,13 @@ pub(super) async fn publish(
 fn store(node: &Node, project: &str, bodies: Vec<RecordBody>) -> Result<Json<Published>, Problem> {
     let project = project_name(project)?;
     let records = body::into_records(bodies)?;
-    let commit = node.publish(&project, &records)?;
+    let Publication { commit, passed } = node.publish(&project, &records)?;
     Ok(Json(Published {
         published: records.len(),
         changed: commit.changed,
         sequence: commit.sequence,
         version: commit.version.to_string(),
+        transforms_failed: passed.into_iter().map(|Passed { plugin, reason }| PassedBody { plugin, reason }).collect(),
     }))
 }
 
@@ -53,14 +53,6 @@ fn check_batch(count: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// Where a page starts and how long it is.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
 /// Records in the order of their keys.
 #[utoipa::path(get, path = "/projects/{project}/records", tag = "records", params(("project" = String, Path),
     ("after" = Option<String>, Query, description = "The page starts behind this key"),
@@ -71,10 +63,7 @@ pub(super) async fn list(
     PathParameters(project): PathParameters<String>,
     QueryParameters(page): QueryParameters<Page>,
 ) -> Result<Json<RecordPage>, Problem> {
-    let limit = page.limit.unwrap_or(100);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::new(Kind::InvalidParameter, format!("`limit` is {limit}; it goes from 1 to {PAGE_MAX}.")));
-    }
+    let limit = page.limit()?;
     blocking(move || {
         let after = page.after.as_deref().map(RecordKey::parse).transpose()?;
         let records = node.replica().scan(&project_name(&project)?, after.as_ref(), limit)?;
@@ -159,5 +148,5 @@ fn remove(node: &Node, project: &str, keys: &[String]) -> Result<Deleted, Proble
 }
 
 fn unknown_record(key: &str) -> Problem {
-    Problem::new(Kind::UnknownRecord, format!("There is no record `{key}` in this project."))
+    skerry_gateway::Problem::unknown_record(key).into()
 }

@@ -2,15 +2,20 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "network")]
 use axum::Json;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::{blocking, project_name};
+#[cfg(feature = "network")]
 use crate::body::{SyncBody, SyncReport};
-use crate::extract::{BinaryBody, JsonBody, PathParameters};
+#[cfg(feature = "network")]
+use crate::extract::JsonBody;
+use crate::extract::{BinaryBody, PathParameters};
 use crate::node::Node;
+#[cfg(feature = "network")]
 use crate::peer;
 use crate::problem::Problem;
 
@@ -35,6 +40,7 @@ pub(super) async fn exchange(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], answer).into_response())
 }
 
+#[cfg(feature = "network")]
 /// Syncs this node with another one: every project of both, or the ones named. Answers when both hold the same changes
 /// and this node's queries see them.
 #[utoipa::path(post, path = "/sync", tag = "sync", request_body = SyncBody, responses(

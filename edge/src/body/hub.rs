@@ -78,4 +78,8 @@ pub struct ChangeBody {
     /// The record as it is now, where records were asked for and it is there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub record: Option<RecordBody>,
+    /// Why the filter was passed over that was to choose changes: this one is told whether it would be kept or not. Absent as a
+    /// rule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub filter_failed: Option<String>,
 }

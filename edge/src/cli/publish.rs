@@ -1,5 +1,6 @@
 //! `skerry publish` and what it shares with `skerry import`: batches with progress.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -61,7 +62,7 @@ pub(super) fn publish(globals: &Globals, arguments: &PublishArguments) -> anyhow
     let done = publish_all(globals, &client, records)?;
     if globals.json {
         return print_json(&json!({ "published": published, "skipped": skipped.len(), "changed": done.changed,
-            "version": done.version, "sequence": done.sequence }));
+            "version": done.version, "sequence": done.sequence, "transforms_failed": done.transforms_failed }));
     }
     print_line(format_args!(
         "published {published} records ({} changed) to {}, version {}",
@@ -126,6 +127,8 @@ pub(super) struct Done {
     pub(super) changed: u64,
     pub(super) version: String,
     pub(super) sequence: u64,
+    /// Transforms that were passed over, each with the reason, and once.
+    pub(super) transforms_failed: BTreeSet<String>,
 }
 
 impl Done {
@@ -155,8 +158,13 @@ pub(super) fn publish_all(globals: &Globals, client: &Client, mut records: Vec<R
         done.changed += answer["changed"].as_u64().unwrap_or(0);
         done.sequence = answer["sequence"].as_u64().unwrap_or(0);
         done.version = text(&answer, "version");
+        let failed = answer["transforms_failed"].as_array().into_iter().flatten();
+        done.transforms_failed.extend(failed.map(|one| text(one, "reason")));
     }
     bar.finish_and_clear();
+    for reason in &done.transforms_failed {
+        note(format_args!("stored as it is: {reason}"));
+    }
     Ok(done)
 }
 

@@ -10,7 +10,7 @@ use super::publish::text;
 use super::{Globals, Misuse, expression, graph, note, print_json, print_line};
 
 /// Bytes of the part of a record that is shown.
-const SHOWN_BYTES: u32 = 180;
+pub(super) const SHOWN_BYTES: u32 = 180;
 
 /// What to look for.
 #[derive(Debug, clap::Args)]
@@ -80,6 +80,15 @@ pub(super) struct QueryArguments {
     /// With --expand: only along links of this type; may be given several times.
     #[arg(long, value_name = "TYPE", requires = "expand")]
     along: Vec<String>,
+    /// Let this plugin put the best hits into another order, a reranker of `skerry plugins`.
+    #[arg(long, value_name = "PLUGIN")]
+    rerank: Option<String>,
+    /// What the plugin is told; what it means is the plugin's.
+    #[arg(long, value_name = "TEXT", requires = "rerank")]
+    rerank_argument: Option<String>,
+    /// Hits that the plugin is given, at most 1000 [default: 50, or as many as are asked for].
+    #[arg(long, value_name = "N", requires = "rerank")]
+    rerank_candidates: Option<u32>,
     /// Show where each score comes from.
     #[arg(long)]
     explain: bool,
@@ -92,7 +101,7 @@ pub(super) struct QueryArguments {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Mode {
+pub(super) enum Mode {
     /// Meaning and words.
     Hybrid,
     /// Words only (BM25).
@@ -101,20 +110,39 @@ enum Mode {
     Vector,
 }
 
+impl Mode {
+    /// As the API names it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Mode::Hybrid => "hybrid",
+            Mode::Keyword => "keyword",
+            Mode::Vector => "vector",
+        }
+    }
+}
+
 /// Runs `skerry query`.
 pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Result<()> {
     let body = body(arguments)?;
     let path = format!("/api/v1/projects/{}/query", segment(&globals.project));
     let answer = globals.client()?.call("POST", &path, Some(&body)).map_err(|error| misread(error, globals))?;
+    print_answer(globals, &answer, arguments.offset)
+}
+
+/// Prints what a query was answered.
+pub(super) fn print_answer(globals: &Globals, answer: &Value, offset: u32) -> anyhow::Result<()> {
     if globals.json {
-        return print_json(&answer);
+        return print_json(answer);
     }
     let hits = answer["hits"].as_array().map(Vec::as_slice).unwrap_or_default();
     if hits.is_empty() {
         print_line(format_args!("nothing found among {} records", answer["candidates"]))?;
     }
-    for (hit, rank) in hits.iter().zip(1 + arguments.offset as usize..) {
+    for (hit, rank) in hits.iter().zip(1 + offset as usize..) {
         print_hit(hit, rank)?;
+    }
+    if let Some(reason) = answer["reranked"]["failed"].as_str() {
+        note(format_args!("in the query's own order: {reason}"));
     }
     if let Some(reason) = answer["vectors_unavailable"].as_str() {
         note(format_args!("found by words alone: {reason}"));
@@ -126,11 +154,7 @@ pub(super) fn query(globals: &Globals, arguments: &QueryArguments) -> anyhow::Re
 }
 
 fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
-    let mode = match arguments.mode {
-        Mode::Hybrid => "hybrid",
-        Mode::Keyword => "keyword",
-        Mode::Vector => "vector",
-    };
+    let mode = arguments.mode.name();
     let mut body = json!({ "k": arguments.k, "offset": arguments.offset, "mode": mode, "explain": arguments.explain,
         "exact": arguments.exact, "highlight": { "bytes": SHOWN_BYTES } });
     let members = [
@@ -157,6 +181,10 @@ fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
     if let Some(set) = &arguments.layer_set {
         body["within"]["layers"] = graph::set_of_layers(set)?;
     }
+    if let Some(plugin) = &arguments.rerank {
+        body["rerank"] = json!({ "plugin": plugin, "argument": arguments.rerank_argument,
+            "candidates": arguments.rerank_candidates });
+    }
     if let Some(hops) = arguments.expand {
         body["expand"] = json!({ "hops": hops, "selection": { "types": arguments.along } });
         if let Some(decay) = arguments.decay {
@@ -174,7 +202,7 @@ fn body(arguments: &QueryArguments) -> anyhow::Result<Value> {
 }
 
 /// A query that cannot be read is shown with a mark under the place.
-fn misread(error: anyhow::Error, globals: &Globals) -> anyhow::Error {
+pub(super) fn misread(error: anyhow::Error, globals: &Globals) -> anyhow::Error {
     let Some(Refused(problem)) = error.downcast_ref::<Refused>() else { return error };
     let (Some(position), Some(query)) = (problem["position"].as_u64(), problem["query"].as_str()) else {
         return error;

@@ -63,6 +63,10 @@ pub(super) fn status(globals: &Globals, arguments: &StatusArguments) -> anyhow::
         print_line(format_args!("memory {} MiB (Pss), up {} s", bytes >> 20, node["uptime_seconds"]))?;
     }
     hub::print(&status["hub"])?;
+    if let Some(failing) = status["plugins_failing"].as_array() {
+        let names: Vec<&str> = failing.iter().filter_map(Value::as_str).collect();
+        print_line(format_args!("plugins that fail: {}; see `skerry plugins`", names.join(", ")))?;
+    }
     let mut table = Table::new();
     table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["project", "records", "version", "model", "not yet embedded", "index", "description"]);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::client::{Client, Refused, segment};
@@ -20,6 +21,12 @@ pub(super) struct WatchArguments {
     /// Print the records, too.
     #[arg(long)]
     records: bool,
+    /// Only changes that this plugin keeps, a subscription filter of `skerry plugins`.
+    #[arg(long, value_name = "PLUGIN")]
+    filter: Option<String>,
+    /// What the filter is told; what it means is the plugin's.
+    #[arg(long, value_name = "TEXT", requires = "filter")]
+    argument: Option<String>,
 }
 
 /// Runs `skerry watch`, until it is stopped or the node refuses.
@@ -31,9 +38,16 @@ pub(super) fn watch(globals: &Globals, arguments: &WatchArguments) -> anyhow::Re
         Some(since) => since,
         None => client.call("GET", &format!("{base}/version"), None)?["sequence"].as_u64().unwrap_or(0),
     };
+    // As parameters of the path; every byte that could end one is escaped.
+    let parameter = |name: &str, value: &Option<String>| {
+        value
+            .as_ref()
+            .map_or_else(String::new, |value| format!("&{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+    };
+    let chosen = parameter("filter", &arguments.filter) + &parameter("argument", &arguments.argument);
     let mut pause = PAUSE_FIRST;
     loop {
-        let path = format!("{base}/changes?since={since}&record={}", arguments.records);
+        let path = format!("{base}/changes?since={since}&record={}{chosen}", arguments.records);
         let mut event = Event::default();
         let before = since;
         let ended = client.follow_lines(&path, &mut |line| {

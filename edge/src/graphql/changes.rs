@@ -9,7 +9,8 @@ use tokio::sync::Semaphore;
 use super::Place;
 use super::error::from_problem;
 use super::records::Record;
-use crate::api::changes::Subscription as Feed;
+use crate::api::changes::{Subscription as Feed, Telling};
+use crate::plugins::filter::Chosen;
 use crate::problem::{Kind, Problem};
 
 /// Subscriptions of this process at most: each holds a position and a few changes.
@@ -32,6 +33,8 @@ pub(super) struct Change {
     deleted: bool,
     /// The record as it is now; null when it is gone, and without `records`.
     record: Option<Record>,
+    /// Why the filter was passed over for this change; null as a rule.
+    filter_failed: Option<String>,
 }
 
 /// What changes, as it changes.
@@ -44,6 +47,10 @@ impl Subscription {
         context: &Context<'_>,
         since: Option<ID>,
         #[graphql(default, desc = "With the records")] records: bool,
+        #[graphql(desc = "Only changes that this plugin keeps, a subscription filter of GET /plugins")] filter: Option<
+            String,
+        >,
+        #[graphql(desc = "What the filter is told")] argument: Option<String>,
     ) -> async_graphql::Result<impl Stream<Item = async_graphql::Result<Change>> + use<>> {
         let place = context.data::<Place>()?.clone();
         let since = since.map(|since| since.parse::<u64>()).transpose().map_err(|_| {
@@ -53,7 +60,10 @@ impl Subscription {
             let detail = format!("There are {SUBSCRIPTIONS_MAX} subscriptions already; end one, or ask again later.");
             from_problem(Problem::new(Kind::TooManySubscriptions, detail))
         })?;
-        let feed = Feed::open(place.node, place.project, since, records).await.map_err(from_problem)?;
+        let (node, project) = (Arc::clone(&place.node), place.project.clone());
+        let chosen = crate::api::blocking(move || Chosen::new(&node, &project, filter, argument));
+        let telling = Telling { record: records, filter: chosen.await.map_err(from_problem)? };
+        let feed = Feed::open(place.node, place.project, since, telling).await.map_err(from_problem)?;
         Ok(stream::unfold(Some((feed, permit)), async |state| {
             let (mut feed, permit) = state?;
             match feed.next().await {
@@ -65,6 +75,7 @@ impl Subscription {
                         key: change.key,
                         deleted: change.deleted,
                         record: change.record.map(Record),
+                        filter_failed: change.filter_failed,
                     };
                     Some((Ok(change), Some((feed, permit))))
                 }

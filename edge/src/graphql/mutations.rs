@@ -8,6 +8,7 @@ use super::error::from_problem;
 use super::input::RecordInput;
 use crate::api::BATCH_MAX;
 use crate::body;
+use crate::plugins::{Passed, Publication};
 use crate::problem::{Kind, Problem};
 
 /// Writing.
@@ -23,6 +24,8 @@ pub(super) struct Written {
     position: async_graphql::ID,
     /// The project's version.
     version: String,
+    /// Transforms that gave no answer and that the node's operator lets pass, each with the reason.
+    transforms_failed: Vec<String>,
 }
 
 /// Writing. Mutations of one request run one after another, each for itself: an error in one undoes none before it.
@@ -35,8 +38,9 @@ impl Mutation {
         // To its end, even when the caller has gone.
         let work = move || {
             let bodies = records.into_iter().map(RecordInput::into_body).collect::<Result<Vec<_>, _>>()?;
-            let commit = place.node.publish(&place.project, &body::into_records(bodies)?)?;
-            Ok(written(&commit))
+            let Publication { commit, passed } = place.node.publish(&place.project, &body::into_records(bodies)?)?;
+            let transforms_failed = passed.into_iter().map(|Passed { plugin, reason }| format!("{plugin}: {reason}"));
+            Ok(Written { transforms_failed: transforms_failed.collect(), ..written(&commit) })
         };
         crate::api::blocking(work).await.map_err(from_problem)
     }
@@ -58,6 +62,7 @@ fn written(commit: &skerry_sync::Commit) -> Written {
         changed: commit.changed,
         position: commit.sequence.to_string().into(),
         version: commit.version.to_string(),
+        transforms_failed: Vec::new(),
     }
 }
 

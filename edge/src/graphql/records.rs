@@ -4,7 +4,8 @@
 use async_graphql::dataloader::DataLoader;
 use async_graphql::{Context, Object, SimpleObject};
 use serde_json::Value;
-use skerry_host::types::{Comparison, Condition, FilterNode, Request, Scalar};
+use skerry_gateway::filter;
+use skerry_gateway::types::{Comparison, Condition, FilterNode, Request, Scalar};
 use skerry_sync::{ProjectName, RecordKey};
 
 use super::graph::Way;
@@ -12,7 +13,7 @@ use super::links::Link;
 use super::loader::{Loads, Near};
 use super::{Place, page};
 use crate::body::RecordBody;
-use crate::filter;
+use crate::convert;
 use crate::node::Node;
 use crate::problem::Problem;
 
@@ -136,7 +137,7 @@ fn filtered(
         conditions = filter::both(conditions, vec![FilterNode::Condition(behind)]);
     }
     let request = Request { k: first as u32, filter: conditions, ..Request::default() };
-    let answered = node.index(project)?.query(node.sources(), &request)?;
+    let answered = node.index(project)?.query(node.sources(), &convert::request_to_wit(request))?;
     let keys = answered.response.hits.iter().map(|hit| RecordKey::parse(&hit.key)).collect::<Result<Vec<_>, _>>()?;
     let next = keys.last().filter(|_| keys.len() == first).map(|last| last.as_str().to_owned());
     let found = node.replica().get_many(project, &keys)?;

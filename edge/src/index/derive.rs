@@ -215,6 +215,18 @@ impl Derivation {
         Ok(records.iter().zip(chunks).map(|(record, chunks)| document(record, chunks.unwrap_or_default())).collect())
     }
 
+    /// Records with their vectors, for a snapshot; without, where there is no model.
+    ///
+    /// # Errors
+    /// As [`Derivation::embedded`].
+    #[cfg(feature = "compile")]
+    pub(crate) fn baked_documents(&self, sources: &Sources, records: &[Record]) -> Result<Vec<Document>, IndexError> {
+        match &self.model {
+            Ok(_) => self.embedded_documents(sources, records, None),
+            Err(_) => Ok(Derivation::documents_without_vectors(records)),
+        }
+    }
+
     /// Records for whom there is no model.
     pub(super) fn documents_without_vectors(records: &[Record]) -> Vec<Document> {
         records.iter().map(|record| document(record, Vec::new())).collect()

@@ -77,6 +77,7 @@ impl Reader {
         Ok(())
     }
 
+    #[cfg(feature = "compile")]
     /// Changes over to other sealed segments; instances of those that stay are kept, with what was removed from them.
     /// `documents` are what the live segment holds from now on, `fresh` the keys that changed since the newest was sealed.
     pub(super) fn replace(

@@ -7,6 +7,10 @@
 //! They are derived data: native code under `index/`, and a manifest that says which belong together. The manifest names the
 //! version of the project that it was made at. A store that was restored from a backup does not know that version, or
 //! knows it at another position, and the segments are not used.
+#![cfg_attr(
+    not(feature = "compile"),
+    allow(dead_code, unused_imports, reason = "nothing is sealed without a compiler")
+)]
 
 use std::fs;
 use std::io::Write;
@@ -15,8 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
+use skerry_host::Component;
+#[cfg(feature = "compile")]
+use skerry_host::bake;
+use skerry_host::keys::TrustedKeys;
 use skerry_host::types::Document;
-use skerry_host::{Component, bake};
 use skerry_sync::{ProjectName, RecordKey};
 
 use super::derive::Derivation;
@@ -62,6 +69,27 @@ struct Entry {
     from: u64,
     to: u64,
     documents: u64,
+}
+
+/// A snapshot that somebody else baked, for a replica that is at its version.
+#[derive(Debug, Clone, Copy)]
+pub struct Adopted<'a> {
+    /// The version.
+    pub version: &'a str,
+    /// The position of the feed at which the replica came to it.
+    pub sequence: u64,
+    /// Records in it.
+    pub documents: u64,
+    /// SHA-256 of its query component.
+    pub wasm_sha256: &'a str,
+    /// SHA-256 of the query component that it was baked into.
+    pub unbaked_sha256: &'a str,
+    /// Its model and how texts were cut, as the index labels them.
+    pub label: &'a str,
+    /// Its native code, with the signed description beside it.
+    pub code: &'a Path,
+    /// Whose signatures count.
+    pub trusted: &'a TrustedKeys,
 }
 
 /// What is to be sealed.
@@ -210,6 +238,7 @@ impl SealedSegments {
     }
 
     /// Bakes a segment of a range of the feed and keeps it. None when no record is in that range.
+    #[cfg(feature = "compile")]
     pub(super) fn bake(
         &self,
         sources: &Sources,
@@ -257,6 +286,33 @@ impl SealedSegments {
     ) -> Result<Option<Vec<Document>>, IndexError> {
         let Some(keys) = next_keys(sources, project, since, to)? else { return Ok(None) };
         self.derivation.documents(sources, project, &keys).map(Some)
+    }
+
+    /// Lays a snapshot down as the one sealed segment of a project that has none, for [`SealedSegments::open`] to find: whoever holds
+    /// the project at the snapshot's version need not embed and bake what somebody else has.
+    ///
+    /// # Errors
+    /// In words: it is of another model, another query component, or its code is not to be trusted.
+    pub(super) fn adopt(&self, sources: &Sources, snapshot: &Adopted<'_>) -> Result<(), String> {
+        if snapshot.unbaked_sha256 != sources.query_sha256 {
+            return Err("it was baked into another query component".to_owned());
+        }
+        if snapshot.label != self.derivation.label() {
+            return Err(format!("it is of the model {}, the project's is {}", snapshot.label, self.derivation.label()));
+        }
+        let adopted =
+            Component::adopt(&sources.engine, &self.dir, NAME, snapshot.wasm_sha256, snapshot.code, snapshot.trusted);
+        adopted.map_err(|error| error.to_string())?;
+        let sha256 = snapshot.wasm_sha256.to_owned();
+        let manifest = Manifest {
+            format: FORMAT,
+            model: self.derivation.label(),
+            query_sha256: sources.query_sha256.clone(),
+            version: snapshot.version.to_owned(),
+            sequence: snapshot.sequence,
+            segments: vec![Entry { sha256, from: 0, to: snapshot.sequence, documents: snapshot.documents }],
+        };
+        write(&self.dir.join(MANIFEST), &manifest).map_err(|error| error.to_string())
     }
 
     /// Deletes everything that it has on disk; what is mapped stays usable. What cannot be deleted is derived data that is

@@ -76,8 +76,7 @@ impl ComponentModel {
         }
         // Whatever it calls itself: other bytes are another model, and never use its vectors.
         let digest = hex::encode(Sha256::digest(&wasm));
-        let own: String = model.id.chars().filter(|c| !c.is_control()).take(64).collect();
-        let id = format!("component:{own}@{}", digest.get(..16).unwrap_or(&digest));
+        let id = given_id(&model.id, &digest);
         let card = ModelCard {
             name: name.to_owned(),
             cutter: id.clone(),
@@ -87,6 +86,12 @@ impl ComponentModel {
         };
         Ok(ComponentModel { card, embedder, is_trusted: false })
     }
+}
+
+/// The identity of a model whose component somebody gave: what it calls itself, and the SHA-256 of the component.
+pub(crate) fn given_id(own: &str, sha256: &str) -> String {
+    let own: String = own.chars().filter(|c| !c.is_control()).take(64).collect();
+    format!("component:{own}@{}", sha256.get(..16).unwrap_or(sha256))
 }
 
 /// Refuses what is no model, before anything of it is compiled.

@@ -1,9 +1,9 @@
 //! What a request brings.
 
 use serde_json::Value;
-use skerry_edge::filter::{DEPTH_MAX, NODES_MAX, check_path, parse};
 use skerry_fuzz::Target;
-use skerry_host::types::FilterNode;
+use skerry_gateway::filter::{DEPTH_MAX, NODES_MAX, check_path, parse};
+use skerry_gateway::types::FilterNode;
 
 const FILTERS: [&str; 4] = [
     r#"{"all":[{"field":"data.price","op":"gte","value":10},{"not":{"field":"layer","op":"eq","value":"l"}}]}"#,

@@ -247,6 +247,7 @@ async fn the_description_is_the_router() {
     let expected = [
         "/api/v1/health",
         "/api/v1/models",
+        "/api/v1/plugins",
         "/api/v1/projects",
         "/api/v1/projects/{project}",
         "/api/v1/projects/{project}/changes",

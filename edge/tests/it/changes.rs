@@ -13,13 +13,13 @@ use crate::TestNode;
 use crate::process::{Server, fails, ok, skerry};
 
 /// Reads a subscription until so many events are there.
-struct Events {
+pub(crate) struct Events {
     body: Body,
     text: String,
 }
 
 impl Events {
-    async fn of(node: &TestNode, query: &str, headers: &[(&str, &str)]) -> Events {
+    pub(crate) async fn of(node: &TestNode, query: &str, headers: &[(&str, &str)]) -> Events {
         let mut request = http::Request::builder().uri(format!("/api/v1/projects/p/changes{query}"));
         request = request.header("accept", "text/event-stream");
         for (name, value) in headers {
@@ -31,7 +31,7 @@ impl Events {
         Events { body: response.into_body(), text: String::new() }
     }
 
-    async fn next(&mut self) -> Option<(u64, Value)> {
+    pub(crate) async fn next(&mut self) -> Option<(u64, Value)> {
         let found = async {
             loop {
                 if let Some((event, rest)) = self.text.split_once("\n\n") {

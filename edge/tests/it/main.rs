@@ -20,12 +20,14 @@ mod hub;
 mod hybrid;
 mod layers;
 mod models;
+mod plugins;
 mod process;
 mod reembed;
 mod replicas;
 mod sealing;
 mod search;
 mod search_cli;
+mod snapshots;
 mod sparql;
 mod test_hub;
 mod versions;
@@ -89,11 +91,31 @@ impl TestNode {
             embedder_instances: 2,
             seal_after,
             models_file,
+            plugins_file: None,
         };
+        TestNode::configured(&node_config, config)
+    }
+
+    /// A node over a folder that outlives it, with plugins.
+    fn with_plugins(data: &Path, plugins: &Value) -> TestNode {
+        let file = data.join("plugins.json");
+        std::fs::write(&file, plugins.to_string()).unwrap();
+        let node_config = NodeConfig {
+            data_dir: data.to_owned(),
+            components_dir: Some(components_dir()),
+            embedder_instances: 2,
+            seal_after: SEAL_AFTER,
+            models_file: None,
+            plugins_file: Some(file),
+        };
+        TestNode::configured(&node_config, &ApiConfig::default())
+    }
+
+    fn configured(node_config: &NodeConfig, config: &ApiConfig) -> TestNode {
         // A node before it may still be finishing a page in the background.
         let deadline = std::time::Instant::now() + Duration::from_secs(30);
         let node = loop {
-            match Node::open(&node_config) {
+            match Node::open(node_config) {
                 Err(NodeError::Open(OpenError::InUse { .. })) if std::time::Instant::now() < deadline => {
                     std::thread::sleep(Duration::from_millis(20));
                 }

@@ -142,6 +142,7 @@ fn a_bad_list_of_models_is_named() {
         embedder_instances: 1,
         seal_after: SEAL_AFTER,
         models_file: Some(file.clone()),
+        plugins_file: None,
     };
     let error = Node::open(&config).unwrap_err().to_string();
     assert!(

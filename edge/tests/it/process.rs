@@ -17,6 +17,7 @@ pub(crate) fn skerry() -> Command {
         .env_remove("SKERRY_DATA")
         .env_remove("SKERRY_API_KEY")
         .env_remove("SKERRY_PROJECT")
+        .env_remove("SKERRY_PLUGINS")
         .env_remove("SKERRY_HUB")
         .env_remove("SKERRY_HUB_TOKEN")
         .env_remove("SKERRY_SUBSCRIBE");

@@ -93,6 +93,7 @@ impl OpenNode {
             embedder_instances: 2,
             seal_after,
             models_file: None,
+            plugins_file: None,
         };
         // Work in the background may hold the store of the node before for a moment.
         let node = wait_for("the store's lock", || match Node::open(&config) {

@@ -46,7 +46,7 @@ fn components_export_what_their_worlds_say() {
     let exports = |name: &str| inspect::exports(&wasm(name)).unwrap();
     assert_eq!(
         exports("query"),
-        ["documents", "image", "search", "language", "graph"]
+        ["documents", "image", "search", "language", "graph", "snapshot"]
             .map(|interface| format!("skerry:query/{interface}@0.1.0"))
     );
     let interfaces = [

@@ -1,5 +1,7 @@
 //! The command line `skerry-hub`.
 
+#[cfg(feature = "bake")]
+mod bake;
 mod serve;
 mod tokens;
 
@@ -16,6 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   skerry-hub token create --project notes --access write --note 'Ada, laptop'
   skerry-hub serve
+  skerry-hub bake --all --every 60 --with-model --sign hub.key --profile aarch64
   skerry-hub serve --store s3://bucket/skerry --nats nats://10.0.0.5:4222 --nats nats://10.0.0.6:4222
 
 Nothing is served without a token, not even on this machine. Tokens live in the store: `token` works beside a running
@@ -48,6 +51,9 @@ struct StoreArguments {
 enum Command {
     /// Serve until Ctrl-C.
     Serve(Box<serve::ServeArguments>),
+    /// Bake snapshots of projects into the store, for functions and devices that answer without a node.
+    #[cfg(feature = "bake")]
+    Bake(Box<bake::BakeArguments>),
     /// Make, list and revoke tokens.
     #[command(subcommand)]
     Token(tokens::TokenCommand),
@@ -88,6 +94,8 @@ fn run(arguments: Arguments) -> anyhow::Result<()> {
         let store = arguments.store.open()?;
         match arguments.command {
             Command::Serve(serve) => serve.run(store).await,
+            #[cfg(feature = "bake")]
+            Command::Bake(bake) => bake.run(store).await,
             Command::Token(token) => token.run(&store).await,
         }
     });

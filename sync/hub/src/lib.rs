@@ -15,11 +15,12 @@
 //! ```
 //!
 //! This crate holds sockets, the store and the clock; what a message means and when a change counts is decided in the core.
-//! It embeds nothing and answers no queries: that is the node's work.
+//! It embeds nothing and answers no queries: that is the node's work, also where the worker of the feature `bake` has one do it.
 
 mod api;
 mod auth;
-pub mod central;
+#[cfg(feature = "bake")]
+pub mod bake;
 pub mod cli;
 mod connection;
 mod driver;
@@ -31,6 +32,8 @@ pub mod problem;
 mod retire;
 pub mod serve;
 mod sessions;
-pub mod token;
 
 pub use api::description;
+// The store is a crate of its own, because functions and workers use it without a hub.
+pub use skerry_central as central;
+pub use skerry_central::token;

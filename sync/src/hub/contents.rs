@@ -10,7 +10,7 @@ use crate::chunks::{CHANGE, COMPRESSED_CHANGE, DOCUMENT, HASH_BYTES, Input, Layo
 
 /// Changes that stand for everything in a chunk: each change, or the heads of a saved document. A document whose history has
 /// these has all of the chunk. None where that cannot be told.
-pub(super) fn of(chunk: &[u8]) -> Option<Vec<ChangeHash>> {
+pub(crate) fn of(chunk: &[u8]) -> Option<Vec<ChangeHash>> {
     let mut hashes = Vec::new();
     let mut rest = Input(chunk);
     while let Some(chunk) = rest.chunk().ok()? {
@@ -36,7 +36,7 @@ pub(super) fn are_changes(chunk: &[u8]) -> bool {
 }
 
 /// Whether a document's history has a change.
-pub(super) fn has(document: &Automerge, hash: &ChangeHash) -> bool {
+pub(crate) fn has(document: &Automerge, hash: &ChangeHash) -> bool {
     document.get_change_meta_by_hash(hash).is_some()
 }
 

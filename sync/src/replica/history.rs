@@ -85,6 +85,40 @@ impl Replica {
         Ok(found)
     }
 
+    /// The heads that make a version: of each document of the epoch with more than its first change, by its id as text, the
+    /// hashes in hex, sorted. The catalog is no part of a version.
+    ///
+    /// # Errors
+    /// As [`Replica::past`].
+    pub fn heads_of(&self, project: &ProjectName, version: &str) -> Result<BTreeMap<String, Vec<String>>, ReadError> {
+        let unknown = || ReadError::UnknownVersion(version.to_owned());
+        let mut digest = [0; 32];
+        hex::decode_to_slice(version, &mut digest).map_err(|_| unknown())?;
+        self.store().read(|transaction| {
+            let Some(row) = project::row(transaction, project)? else {
+                return Ok(Err(ReadError::UnknownProject(project.to_string())));
+            };
+            // A project that nobody has written to has a version and no commit.
+            let number = if row.version()?.digest() == digest {
+                u64::MAX
+            } else {
+                let number = transaction.open_table(VERSIONS)?.get((project.as_str(), digest))?;
+                let Some(number) = number.map(|number| number.value()) else { return Ok(Err(unknown())) };
+                number
+            };
+            let history = transaction.open_table(HISTORY)?;
+            let mut all = BTreeMap::new();
+            for slot in row.epoch.slots().skip(1) {
+                let heads = project::heads(&heads_at(&history, project, slot, number)?)?;
+                if !heads.is_empty() {
+                    let heads = heads.iter().map(ToString::to_string).collect();
+                    all.insert(row.epoch.document_id(project, slot).to_string(), heads);
+                }
+            }
+            Ok(Ok(all))
+        })?
+    }
+
     /// What was different at an earlier version: laid over the records of now, it gives the records of then. All of one
     /// moment, and nobody who writes has to wait for it. Reads the documents of the shards in which something changed since,
     /// one after another, and nothing when the version is the one of now.

@@ -76,7 +76,7 @@ mod tests {
         let mut view = net.open(Selection { direction: Direction::Both, ..Selection::default() }).unwrap();
         assert_eq!(net.neighbours(&mut view, a).len(), 1);
         assert_eq!(net.incidence(&mut view, a).unwrap().len(), 1);
-        assert!((net.centrality(&mut view, &Centrality::Degree).unwrap()[a as usize] - 1.0).abs() < 1e-12);
+        assert_eq!(net.centrality(&mut view, &Centrality::Degree).unwrap()[a as usize].to_bits(), 1.0_f64.to_bits());
         let statements = work::take().statements;
         assert!(statements < 12 * RECORDS, "{statements}");
         // The oldest first, which stand at the end of the chain.

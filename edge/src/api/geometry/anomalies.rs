@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+#[cfg(feature = "plots")]
 use axum::http::header;
+#[cfg(feature = "plots")]
 use axum::response::IntoResponse;
 use skerry_host::types::graph::{Direction, Name};
 use skerry_host::types::{Scale, Suspicion, Transport};
@@ -14,6 +16,7 @@ use skerry_sync::ProjectName;
 
 use super::super::{project_name, while_wanted};
 use super::curvature::{fraction, ordered};
+#[cfg(feature = "plots")]
 use super::plot::{Picture, Spot, draw};
 use super::simple::Simple;
 use super::within;
@@ -203,6 +206,7 @@ pub(crate) fn anomalies_of(
 }
 
 /// The picture of [`AnomaliesBody`], as SVG.
+#[cfg(feature = "plots")]
 fn picture_of(node: &Node, project: &ProjectName, body: &AnomaliesBody, cancel: &Cancel) -> Result<String, Problem> {
     let limit = within("limit", body.limit.map(|limit| limit as usize), 20, LISTED_MAX)?;
     let mut found = scored(node, project, body, cancel)?;
@@ -239,6 +243,7 @@ fn picture_of(node: &Node, project: &ProjectName, body: &AnomaliesBody, cancel: 
     })
 }
 
+#[cfg(feature = "plots")]
 fn words(score: AnomalyScore) -> &'static str {
     match score {
         AnomalyScore::LinLuYau => "negative Lin-Lu-Yau curvature",
@@ -266,6 +271,7 @@ pub(in crate::api) async fn anomalies(
     while_wanted(move |cancel| anomalies_of(&node, &project_name(&project)?, &body, cancel).map(Json)).await
 }
 
+#[cfg(feature = "plots")]
 /// What stands out, as a picture: the score that ranks against a baseline, and the first of the ranking.
 #[utoipa::path(post, path = "/projects/{project}/geometry/anomalies/plot", tag = "geometry",
     params(("project" = String, Path)), request_body = AnomaliesBody,

@@ -13,7 +13,7 @@ use skerry_sync::ProjectName;
 use super::super::{project_name, while_wanted};
 use super::curvature::{fraction, ordered};
 use super::{invalid, within};
-use crate::api::graph::{names, with_view};
+use crate::api::graph::{names, present, with_view};
 use crate::body::geometry::{
     AggregationBody, DispersionBody, Fraction, HypergraphAnswer, HypergraphBody, HyperlinkBody, HypernodeBody, LinkSet,
     OrderBody,
@@ -34,9 +34,6 @@ const LISTED_MAX: usize = 10_000;
 
 /// Links of a component that are named.
 const NAMED: usize = 100;
-
-/// A component's number of what is not in the view.
-const ABSENT: u32 = u32::MAX;
 
 /// Nodes in the order of their names; links in the order of their ids.
 struct Hypergraph {
@@ -64,13 +61,11 @@ impl Hypergraph {
             with_view(graph, &selection, Direction::Both, |graph, view| {
                 let mut found = Found::new();
                 let mut count = 0;
-                let present = graph.components(view, false)?;
-                let present = present.iter().enumerate().filter(|(_, component)| **component != ABSENT);
-                for (number, _) in present {
+                for number in present(&graph.components(view, false)?) {
                     if cancel.is_cancelled() {
                         return Err(CallError::Cancelled.into());
                     }
-                    for link in graph.incidence(view, number as u32)? {
+                    for link in graph.incidence(view, number)? {
                         if found.contains_key(&link.id) {
                             continue;
                         }

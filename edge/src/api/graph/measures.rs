@@ -8,7 +8,7 @@ use axum::extract::State;
 use skerry_host::GraphInstance;
 use skerry_host::types::graph::{Centrality, Direction};
 
-use super::{PAGE_DEFAULT, PAGE_MAX, REACH_MAX, ask, find, invalid, limit, names, page, with_view, within};
+use super::{PAGE_DEFAULT, PAGE_MAX, REACH_MAX, ask, find, invalid, limit, names, page, present, with_view, within};
 use crate::body::{
     CentralNode, CentralityAnswer, CentralityBody, ComponentBody, ComponentsAnswer, ComponentsBody, DanglingBody,
     ExpansionBody, Measure, NodeName, ReportAnswer, ReportBody, SelectionBody,
@@ -120,9 +120,6 @@ fn check_options(body: &CentralityBody) -> Result<(), Problem> {
     Ok(())
 }
 
-/// The component of what is in no view.
-const ABSENT: u32 = u32::MAX;
-
 /// The nodes that measures are about, in the order of their numbers: records, there or not, and where links are nodes, links.
 fn everyone(
     graph: &mut GraphInstance,
@@ -130,8 +127,7 @@ fn everyone(
     selection: &SelectionBody,
 ) -> Result<Vec<(u32, NodeName)>, Problem> {
     // What was deleted keeps its number, and is in no view.
-    let numbers = component_of.iter().zip(0..).filter(|(component, _)| **component != ABSENT);
-    let numbers: Vec<u32> = numbers.map(|(_, number)| number).collect();
+    let numbers: Vec<u32> = present(component_of).collect();
     let all = numbers.iter().copied().zip(names(graph, &numbers)?);
     let wanted = |name: &NodeName| match name {
         // A number that names nothing any more has an empty key.

@@ -113,3 +113,11 @@ pub(crate) fn add_layers(set: &LayerSetBody, nodes: &mut Vec<LayerNode>) -> u32 
     nodes.push(node);
     nodes.len() as u32 - 1
 }
+
+/// The component's number of what is not in the view.
+const ABSENT: u32 = u32::MAX;
+
+/// The numbers of the nodes that are in a view, ascending, by what [`GraphInstance::components`] says of it.
+pub(crate) fn present(component_of: &[u32]) -> impl Iterator<Item = u32> {
+    component_of.iter().zip(0..).filter(|(component, _)| **component != ABSENT).map(|(_, number)| number)
+}

@@ -2,18 +2,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use skerry_gateway::filter::both;
+use skerry_gateway::types::{Comparison, Condition, FilterNode, Request, Scalar};
 use skerry_host::types::graph::{Direction, Reached};
-use skerry_host::types::{Comparison, Condition, FilterNode, Request, Scalar};
 use skerry_host::{GraphInstance, View};
 use skerry_sync::{ProjectName, RecordKey};
 
-use super::Asked;
+use super::Live;
 use crate::api::graph::{add_layers, along, find, invalid, names, with_view, within};
 use crate::body::{
     Answer, DirectionBody, ExpandBody, HitBody, NodeName, QueryBody, RecordBody, SelectionBody, ViaBody, WithinBody,
 };
-use crate::filter;
-use crate::index::ProjectIndex;
+use crate::convert;
 use crate::node::Node;
 use crate::problem::Problem;
 
@@ -114,11 +114,9 @@ struct Led {
 /// Puts the records that hits lead to among the hits. Their score is that of the hit times `decay` for each step, the highest
 /// that any hit gives; a record that was found as well has the higher of both scores. `k` holds for all together.
 pub(super) fn expand(
-    node: &Node,
-    project: &ProjectName,
-    index: &ProjectIndex,
-    asked: &Asked,
+    live: &Live<'_>,
     body: &ExpandBody,
+    (filter, k): (Vec<FilterNode>, u32),
     answer: &mut Answer,
 ) -> Result<(), Problem> {
     let hops = within("expand.hops", body.hops.unwrap_or(1), 1, HOPS_MAX)?;
@@ -128,7 +126,7 @@ pub(super) fn expand(
     }
     let seeds: Vec<(String, f32)> =
         answer.hits.iter().take(SEEDS_MAX).map(|hit| (hit.key.clone(), hit.score)).collect();
-    let mut led = node.graph(project).with(|graph| -> Result<_, Problem> {
+    let mut led = live.node.graph(live.project).with(|graph| -> Result<_, Problem> {
         with_view(graph, &body.selection, Direction::Both, |graph, view| {
             let mut best: BTreeMap<String, Led> = BTreeMap::new();
             for (key, score) in &seeds {
@@ -147,9 +145,9 @@ pub(super) fn expand(
     let mut led: Vec<(String, Led)> = led.into_iter().collect();
     led.sort_by(|a, b| b.1.score.total_cmp(&a.1.score).then_with(|| a.0.cmp(&b.0)));
     led.truncate(EXPANDED_MAX);
-    answer.hits.extend(fetch(node, project, index, asked, led)?);
+    answer.hits.extend(fetch(live, filter, led)?);
     answer.hits.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.key.cmp(&b.key)));
-    answer.hits.truncate(asked.k as usize);
+    answer.hits.truncate(k as usize);
     answer.next_offset = None;
     Ok(())
 }
@@ -186,23 +184,16 @@ fn lead(
 }
 
 /// The records that hits lead to, those of them that are there and pass the query's filter.
-fn fetch(
-    node: &Node,
-    project: &ProjectName,
-    index: &ProjectIndex,
-    asked: &Asked,
-    mut led: Vec<(String, Led)>,
-) -> Result<Vec<HitBody>, Problem> {
-    if !asked.request.filter.is_empty() && !led.is_empty() {
+fn fetch(live: &Live<'_>, filter: Vec<FilterNode>, mut led: Vec<(String, Led)>) -> Result<Vec<HitBody>, Problem> {
+    if !filter.is_empty() && !led.is_empty() {
         let only = one_of(led.iter().map(|(key, _)| key.clone()));
-        let filter = filter::both(asked.request.filter.clone(), only);
-        let request = Request { k: EXPANDED_MAX as u32, filter, ..Request::default() };
-        let passing = index.query(node.sources(), &request)?.response.hits;
+        let request = Request { k: EXPANDED_MAX as u32, filter: both(filter, only), ..Request::default() };
+        let passing = live.index.query(live.node.sources(), &convert::request_to_wit(request))?.response.hits;
         let passing: BTreeSet<String> = passing.into_iter().map(|hit| hit.key).collect();
         led.retain(|(key, _)| passing.contains(key));
     }
     let keys: Vec<RecordKey> = led.iter().filter_map(|(key, _)| RecordKey::parse(key).ok()).collect();
-    let records = node.replica().get_many(project, &keys)?;
+    let records = live.node.replica().get_many(live.project, &keys)?;
     let mut there: BTreeMap<String, RecordBody> = records
         .into_iter()
         .flatten()
@@ -213,6 +204,7 @@ fn fetch(
         Some(HitBody {
             key,
             score: led.score,
+            query_score: None,
             vector_score: None,
             chunk: None,
             keyword_score: None,

@@ -143,7 +143,7 @@ impl ServeArguments {
 }
 
 /// Ends when the process is told to stop.
-async fn stopped() -> std::io::Result<()> {
+pub(super) async fn stopped() -> std::io::Result<()> {
     let interrupt = tokio::signal::ctrl_c();
     #[cfg(unix)]
     {

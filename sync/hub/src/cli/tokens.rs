@@ -5,7 +5,7 @@ use std::io::Write;
 use std::time::SystemTime;
 
 use anyhow::{Context, bail, ensure};
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use comfy_table::Table;
 use skerry_sync::ProjectName;
 
@@ -44,10 +44,28 @@ pub(super) struct CreateArguments {
     all: bool,
     /// Only receive changes, or send them too.
     #[arg(long, value_enum)]
-    access: TokenAccess,
+    access: AccessArgument,
     /// Whose token it is.
     #[arg(long, default_value = "")]
     note: String,
+}
+
+/// What may be done with a token, as the command line says it.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum AccessArgument {
+    /// Receive changes.
+    Read,
+    /// Receive and send changes.
+    Write,
+}
+
+impl From<AccessArgument> for TokenAccess {
+    fn from(access: AccessArgument) -> TokenAccess {
+        match access {
+            AccessArgument::Read => TokenAccess::Read,
+            AccessArgument::Write => TokenAccess::Write,
+        }
+    }
 }
 
 impl TokenCommand {
@@ -72,7 +90,7 @@ async fn create(store: &CentralStore, arguments: CreateArguments) -> anyhow::Res
     let record = TokenRecord {
         projects: projects.iter().map(ToString::to_string).collect(),
         any: arguments.all,
-        access: arguments.access,
+        access: arguments.access.into(),
         note: arguments.note,
         created,
     };

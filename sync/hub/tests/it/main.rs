@@ -2,6 +2,8 @@
 //! speak the automerge-repo protocol frame by frame. Everything is on this machine.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+#[cfg(feature = "bake")]
+mod bake;
 mod client;
 mod cluster;
 mod crash;
