@@ -1,6 +1,7 @@
 //! Baked snapshots in the store: files named by what they hold, and one small object for each project that says which is the
 //! newest. A reader who has that needs no list, and what it names never changes.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
@@ -89,11 +90,28 @@ impl Latest {
         self.covers.iter().filter_map(document).collect()
     }
 
+    /// SHA-256 of its native code.
+    fn code(&self) -> impl Iterator<Item = &str> {
+        self.artefacts.iter().map(|artefact| artefact.member("cwasm_sha256"))
+    }
+
     /// [`Latest::covers`] of what was read.
     pub fn covers_of(read: &BTreeMap<DocumentId, Vec<ChunkName>>) -> BTreeMap<String, Vec<String>> {
         let names = |names: &Vec<ChunkName>| names.iter().map(ToString::to_string).collect();
         read.iter().map(|(document, chunks)| (document.to_string(), names(chunks))).collect()
     }
+}
+
+/// What is collected, and what is not.
+#[derive(Default)]
+struct Collection {
+    /// SHA-256 of native code and models that belong to a snapshot that stays.
+    used: BTreeSet<String>,
+    /// SHA-256 of native code that was of an epoch which is over.
+    outlived: BTreeSet<String>,
+    goes: Vec<Path>,
+    /// What describes snapshots that go.
+    notes: Vec<Path>,
 }
 
 impl CentralStore {
@@ -121,7 +139,7 @@ impl CentralStore {
     /// As [`CentralStore::read_snapshot`].
     pub async fn read_artefact(&self, artefact: &StoredArtefact) -> Result<Option<Vec<u8>>, StoreFailure> {
         let sha256 = artefact.member("cwasm_sha256");
-        self.read_named(&self.folder("artefacts").join(format!("{sha256}.cwasm")), sha256).await
+        self.read_named(&self.artefact(sha256), sha256).await
     }
 
     /// The same as it was read: whoever loads native code checks it against what was signed, and need not read it twice.
@@ -129,7 +147,7 @@ impl CentralStore {
     /// # Errors
     /// [`StoreFailure`].
     pub async fn read_unchecked(&self, artefact: &StoredArtefact) -> Result<Option<Vec<u8>>, StoreFailure> {
-        self.get(&self.folder("artefacts").join(format!("{}.cwasm", artefact.member("cwasm_sha256")))).await
+        self.get(&self.artefact(artefact.member("cwasm_sha256"))).await
     }
 
     /// The embedding component of [`Latest::model_sha256`].
@@ -138,6 +156,14 @@ impl CentralStore {
     /// As [`CentralStore::read_snapshot`].
     pub async fn read_model(&self, sha256: &str) -> Result<Option<Vec<u8>>, StoreFailure> {
         self.read_named(&self.folder("models").join(format!("{sha256}.wasm")), sha256).await
+    }
+
+    /// Whether the object of [`StoredArtefact::object`] is there.
+    ///
+    /// # Errors
+    /// [`StoreFailure`].
+    pub async fn has_artefact(&self, artefact: &StoredArtefact) -> Result<bool, StoreFailure> {
+        self.is_there(&self.artefact(artefact.member("cwasm_sha256"))).await
     }
 
     async fn read_named(&self, location: &Path, sha256: &str) -> Result<Option<Vec<u8>>, StoreFailure> {
@@ -153,9 +179,9 @@ impl CentralStore {
     /// # Errors
     /// [`StoreFailure`].
     pub async fn store_artefact(&self, code: Vec<u8>) -> Result<String, StoreFailure> {
-        let name = format!("{}.cwasm", hex::encode(Sha256::digest(&code)));
-        self.put_once(&self.folder("artefacts").join(name.as_str()), code).await?;
-        Ok(format!("artefacts/{name}"))
+        let sha256 = hex::encode(Sha256::digest(&code));
+        self.put_once(&self.artefact(&sha256), code).await?;
+        Ok(format!("artefacts/{sha256}.cwasm"))
     }
 
     /// Stores an embedding component, by its SHA-256.
@@ -193,8 +219,7 @@ impl CentralStore {
     /// [`StoreFailure`].
     pub async fn has_snapshot(&self, project: &ProjectName, latest: &Latest) -> Result<bool, StoreFailure> {
         let mut wanted = vec![self.snapshot(project.as_str(), &format!("{}.wasm", latest.sha256))];
-        let code = latest.artefacts.iter().map(|artefact| artefact.member("cwasm_sha256"));
-        wanted.extend(code.map(|sha256| self.folder("artefacts").join(format!("{sha256}.cwasm"))));
+        wanted.extend(latest.code().map(|sha256| self.artefact(sha256)));
         wanted.extend(latest.model_sha256.iter().map(|sha256| self.folder("models").join(format!("{sha256}.wasm"))));
         for location in wanted {
             if !self.is_there(&location).await? {
@@ -205,8 +230,8 @@ impl CentralStore {
     }
 
     /// Deletes snapshots but the newest `keep` of each project and those younger than an hour; then native code and models that
-    /// belong to none. What is of an epoch before the newest one's goes at once: records may have been erased since. Answers
-    /// how many objects went.
+    /// belong to none. What is of an epoch before the newest one's goes at once, native code too: records may have been erased
+    /// since. Answers how many objects went.
     ///
     /// # Errors
     /// [`StoreFailure`]; some may be gone.
@@ -219,68 +244,70 @@ impl CentralStore {
                 projects.entry(project.clone()).or_default().push(object);
             }
         }
-        let (mut gone, mut used) = (0, BTreeSet::new());
+        let mut collection = Collection::default();
         for (project, objects) in projects {
-            gone += self.collect_project(&project, objects, keep.max(1), now, &mut used).await?;
+            self.sort_project(&project, objects, keep.max(1), now, &mut collection).await?;
         }
+        let Collection { used, outlived, mut goes, notes } = collection;
         for folder in ["artefacts", "models"] {
             for object in self.list_below(&self.folder(folder)).await? {
                 let name = object.location.filename().unwrap_or_default();
                 let sha256 = name.split('.').next().unwrap_or_default();
-                if !used.contains(sha256) && is_old(&object, now) {
-                    self.delete(&object.location).await?;
-                    gone += 1;
+                if !used.contains(sha256) && (outlived.contains(sha256) || is_old(&object, now)) {
+                    goes.push(object.location);
                 }
             }
         }
-        Ok(gone)
+        // Notes last: what is left when this is cut off is found again by them.
+        for location in goes.iter().chain(&notes) {
+            self.delete(location).await?;
+        }
+        Ok(goes.len())
     }
 
-    /// Collects one project's; notes what those that stay need.
-    async fn collect_project(
+    /// Tells what goes of one project's snapshots from what stays.
+    async fn sort_project(
         &self,
         project: &str,
         objects: Vec<ObjectMeta>,
         keep: usize,
         now: SystemTime,
-        used: &mut BTreeSet<String>,
-    ) -> Result<usize, StoreFailure> {
-        let Some(newest) = self.read_latest(&self.snapshot(project, LATEST)).await? else { return Ok(0) };
-        let mut files: BTreeMap<String, ObjectMeta> = BTreeMap::new();
-        let mut notes = BTreeSet::new();
+        collection: &mut Collection,
+    ) -> Result<(), StoreFailure> {
+        let Some(newest) = self.read_latest(&self.snapshot(project, LATEST)).await? else { return Ok(()) };
+        // Of each snapshot its file, and whether it has a note.
+        let mut snapshots: BTreeMap<String, (Option<ObjectMeta>, bool)> = BTreeMap::new();
         for object in objects {
             let name = object.location.filename().unwrap_or_default().to_owned();
             match name.split_once('.') {
-                Some((sha256, "wasm")) => {
-                    files.insert(sha256.to_owned(), object);
-                }
-                Some((sha256, "json")) if name != LATEST => {
-                    notes.insert(sha256.to_owned());
-                }
+                Some((sha256, "wasm")) => snapshots.entry(sha256.to_owned()).or_default().0 = Some(object),
+                Some((sha256, "json")) if name != LATEST => snapshots.entry(sha256.to_owned()).or_default().1 = true,
                 _ => {}
             }
         }
-        let mut by_age: Vec<(&String, &ObjectMeta)> = files.iter().collect();
+        let mut by_age: Vec<(String, (Option<ObjectMeta>, bool))> = snapshots.into_iter().collect();
         // The newest is the newest also where a clock says otherwise.
-        by_age.sort_by_key(|(sha256, object)| (**sha256 != newest.sha256, std::cmp::Reverse(object.last_modified)));
-        let mut gone = 0;
-        for (at, (sha256, object)) in by_age.into_iter().enumerate() {
+        by_age.sort_by_key(|(sha256, (file, _))| {
+            (*sha256 != newest.sha256, Reverse(file.as_ref().map(|file| file.last_modified)))
+        });
+        for (at, (sha256, (file, has_note))) in by_age.into_iter().enumerate() {
             let note = self.snapshot(project, &format!("{sha256}.json"));
-            let described = if notes.contains(sha256) { self.read_latest(&note).await? } else { None };
+            let described = if has_note { self.read_latest(&note).await? } else { None };
             let is_of_epoch = described.as_ref().is_none_or(|described| described.epoch == newest.epoch);
-            let stays = *sha256 == newest.sha256 || (is_of_epoch && (at < keep || !is_old(object, now)));
-            if stays {
+            let is_kept = file.as_ref().is_some_and(|file| at < keep || !is_old(file, now));
+            if sha256 == newest.sha256 || (is_of_epoch && is_kept) {
                 let described = described.as_ref().unwrap_or(&newest);
-                used.extend(described.artefacts.iter().map(|artefact| artefact.member("cwasm_sha256").to_owned()));
-                used.extend(described.model_sha256.clone());
+                collection.used.extend(described.code().map(str::to_owned));
+                collection.used.extend(described.model_sha256.clone());
                 continue;
             }
-            // The file first: a note without a file is found again.
-            self.delete(&object.location).await?;
-            self.delete(&note).await?;
-            gone += 1;
+            if let Some(described) = described.filter(|_| !is_of_epoch) {
+                collection.outlived.extend(described.code().map(str::to_owned));
+            }
+            collection.goes.extend(file.map(|file| file.location));
+            collection.notes.extend(has_note.then_some(note));
         }
-        Ok(gone)
+        Ok(())
     }
 
     async fn read_latest(&self, location: &Path) -> Result<Option<Latest>, StoreFailure> {
@@ -307,6 +334,10 @@ impl CentralStore {
     fn parts_below(&self, folder: &str, location: &Path) -> Vec<String> {
         let below = location.prefix_match(&self.folder(folder));
         below.map(|parts| parts.map(|part| part.as_ref().to_owned()).collect()).unwrap_or_default()
+    }
+
+    fn artefact(&self, sha256: &str) -> Path {
+        self.folder("artefacts").join(format!("{sha256}.cwasm"))
     }
 
     fn snapshot(&self, project: &str, name: &str) -> Path {

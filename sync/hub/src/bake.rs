@@ -200,7 +200,7 @@ impl Worker {
                 });
                 artefacts.push(match known {
                     // The model's, as a rule.
-                    Some(known) if self.is_ours(known)? => known.clone(),
+                    Some(known) if self.is_ours(known)? && self.store.has_artefact(known).await? => known.clone(),
                     _ => self.compile(*profile, &part.name, read.part(&part.name).unwrap_or_default()).await?,
                 });
             }

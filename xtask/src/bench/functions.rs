@@ -38,6 +38,13 @@ const CALLS: usize = 300;
 /// Records of each of the many snapshots.
 const SMALL: usize = 500;
 
+/// Prices of Lambda on x86-64 in us-east-1, without the free tier, as Amazon lists them.
+const CALL_DOLLARS_PER_MILLION: f64 = 0.20;
+const DOLLARS_PER_GIB_SECOND: f64 = 0.000_016_666_7;
+
+/// 1,769 MiB bring one virtual processor: milliseconds that were measured on one core are about those there.
+const MEMORY_GIB: f64 = 1_769.0 / 1_024.0;
+
 const KEY: &str = "key of the bench";
 
 /// A kind of start.
@@ -65,7 +72,7 @@ pub(super) fn bench(arguments: &FunctionsArguments) -> anyhow::Result<()> {
     let question = questions.first().context("no question")?;
     let ask = |mode: &str| event(&json!({ "text": question, "mode": mode }));
     let kinds = [
-        Kind { name: "hello", program: lambda::program("hello-lambda"), event: None },
+        Kind { name: "hello", program: lambda::program("hello-lambda")?, event: None },
         Kind { name: "keyword", program: package.join("bootstrap"), event: Some(ask("keyword")) },
         Kind { name: "hybrid", program: package.join("bootstrap"), event: Some(ask("hybrid")) },
     ];
@@ -91,14 +98,26 @@ pub(super) fn bench(arguments: &FunctionsArguments) -> anyhow::Result<()> {
         rows.push(row("the start against hello, keyword", against(keyword), "ratio"));
         rows.push(row("the start against hello, hybrid", against(hybrid), "ratio"));
     }
+    let mut warm_p50 = Vec::new();
     for kind in &kinds {
         let (times, pss) = runtime.block_on(warm(kind, folder.path(), &package, questions))?;
         rows.push(row(&format!("a warm call, {}, p50", kind.name), percentile(&times, 50), "ms"));
         rows.push(row(&format!("a warm call, {}, p99", kind.name), percentile(&times, 99), "ms"));
         rows.push(row(&format!("memory (Pss) of that instance, {}", kind.name), pss, "MiB"));
+        warm_p50.push(percentile(&times, 50));
+    }
+    for ((kind, cold), warm) in kinds.iter().zip(&starts).zip(warm_p50) {
+        rows.push(row(&format!("a million warm calls, {}", kind.name), dollars_of_a_million(warm), "USD"));
+        let cold = dollars_of_a_million(percentile(cold, 50));
+        rows.push(row(&format!("a million cold starts, {}", kind.name), cold, "USD"));
     }
     rows.extend(many(folder.path(), &texts, arguments.function_snapshots)?);
     report(&rows)
+}
+
+/// What Lambda asks for a million calls of so many milliseconds, each rounded up, with the memory that brings one processor.
+fn dollars_of_a_million(ms: f64) -> f64 {
+    CALL_DOLLARS_PER_MILLION + ms.ceil() * 1e3 * MEMORY_GIB * DOLLARS_PER_GIB_SECOND
 }
 
 fn project() -> anyhow::Result<ProjectName> {

@@ -149,13 +149,12 @@ fn it_installs_and_runs_without_a_network() {
     }
     let folder = home.path().join("work");
     std::fs::create_dir(&folder).unwrap();
-    let mut unshare = Command::new("unshare");
+    let mut unshare = Command::new(find("unshare"));
     // As root of a namespace of users, too, where whoever tests is not root.
     unshare.args(["--map-root-user", "--net", "sh", "-c", "ip link set lo up && exec \"$@\"", "sh"]);
     unshare.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/air-gap.sh")).arg(archive()).arg(&folder);
     unshare.env_clear().env("HOME", home.path().join("empty")).env("PATH", &tools).env("NO_COLOR", "1");
-    let output =
-        unshare.output().unwrap_or_else(|error| panic!("unshare does not start ({error}): install util-linux"));
+    let output = unshare.output().unwrap_or_else(|error| panic!("unshare does not start: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success() && said.contains("the bundle works without a network"),

@@ -94,13 +94,21 @@ async fn old_snapshots_are_collected() {
     assert_eq!(store.collect_snapshots(2, later).await.unwrap(), 0);
 }
 
-/// Guarantee 4 of the design: records may have been erased between two epochs, so snapshots of the older one go at once.
+/// Guarantee 4 of the design: records may have been erased between two epochs, so snapshots of the older one go at once, with
+/// their native code, also when that was cut off after the file.
 #[tokio::test]
 async fn snapshots_of_an_older_epoch_go_at_once() {
-    let (_, store) = store();
+    let (objects, store) = store();
     let before = publish(&store, 1, "0-0000000000000000").await;
     let after = publish(&store, 2, "1-0102030405060708").await;
-    assert_eq!(store.collect_snapshots(3, SystemTime::now()).await.unwrap(), 1);
+    let file = Path::from(format!("some/prefix/snapshots/harbour/{}.wasm", before.sha256));
+    object_store::ObjectStoreExt::delete(&*objects, &file).await.unwrap();
+    assert_eq!(store.collect_snapshots(3, SystemTime::now()).await.unwrap(), 1, "the code that was left");
     assert_eq!(store.read_snapshot(&harbour(), &before.sha256).await.unwrap(), None);
+    assert_eq!(store.read_artefact(&before.artefacts[0]).await.unwrap(), None);
     assert!(store.has_snapshot(&harbour(), &after).await.unwrap());
+
+    publish(&store, 3, "2-0102030405060708").await;
+    assert_eq!(store.collect_snapshots(3, SystemTime::now()).await.unwrap(), 2, "the file and its code");
+    assert_eq!(store.collect_snapshots(3, SystemTime::now()).await.unwrap(), 0);
 }
