@@ -10,12 +10,13 @@ mod sbom;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
-use crate::run::{cargo, host_target, run};
+use crate::run::{cargo, run};
 use crate::{components, paths};
 use archive::Entries;
 use crates::Crates;
@@ -138,6 +139,14 @@ fn build(profile: Profile) -> anyhow::Result<()> {
         run(build.env("RUSTFLAGS", &flags)).with_context(|| format!("build {name}"))?;
     }
     Ok(())
+}
+
+/// What `rustc` builds for when nothing else is said.
+fn host_target() -> anyhow::Result<String> {
+    let said = Command::new("rustc").arg("-vV").output().context("start rustc")?;
+    let said = String::from_utf8(said.stdout)?;
+    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc does not say what it builds for")?.to_owned())
 }
 
 /// The components of the manifest, the gateways, and the manifest; no native code.

@@ -17,7 +17,7 @@ use skerry_host::keys::SigningKey;
 use zip::write::SimpleFileOptions;
 
 use crate::fetch::write_whole;
-use crate::run::{cargo, host_target, run};
+use crate::run::{cargo, run};
 use crate::{components, paths};
 
 /// What a function runs: it bakes nothing, and embeds by the default model.
@@ -50,7 +50,7 @@ fn dir() -> PathBuf {
 
 /// The package as a folder: the program, native code of the components, and whose signatures count.
 pub(crate) fn package(trusted: &str) -> anyhow::Result<PathBuf> {
-    build(&["skerry-lambda"])?;
+    build("skerry-lambda", "skerry-lambda")?;
     let key = key()?;
     let package = dir().join("package");
     let native = package.join("components/native");
@@ -71,33 +71,31 @@ pub(crate) fn package(trusted: &str) -> anyhow::Result<PathBuf> {
     write_whole(&package.join("components/manifest.json"), &serde_json::to_vec_pretty(&manifest)?)?;
     let keys = format!("{}  # made this package\n{trusted}", key.public());
     write_whole(&package.join("trusted.keys"), keys.as_bytes())?;
-    fs::copy(program("skerry-lambda")?, package.join("bootstrap"))?;
+    fs::copy(program("skerry-lambda"), package.join("bootstrap"))?;
     Ok(package)
 }
 
-/// Builds programs as functions are built.
-pub(crate) fn build(packages: &[&str]) -> anyhow::Result<()> {
-    // Named, so that the flags are for the programs and not for what builds them.
-    let target = host_target()?;
-    for package in packages {
-        // One by one: together they would have one another's features, and a compiler with them.
-        let mut build = cargo();
-        build.args(["build", "--quiet", "--profile", "function", "--target", &target, "--package", package, "--bins"]);
-        run(build.env("RUSTFLAGS", flags(&target)))?;
+/// Builds a program as functions are built.
+pub(crate) fn build(package: &str, name: &str) -> anyhow::Result<()> {
+    // By itself: with others it would have their features, and a compiler with them.
+    let mut build = cargo();
+    build.args(["rustc", "--quiet", "--profile", "function", "--package", package, "--bin", name, "--"]);
+    let script = paths::workspace().join("lambda/discard.ld");
+    let mut link = |argument: &str| {
+        build.arg("-C").arg(format!("link-arg=-Wl,{argument}"));
+    };
+    link("--no-eh-frame-hdr");
+    link(&format!("-T,{}", script.display()));
+    if cfg!(target_arch = "x86_64") {
+        // Rust links by LLVM's linker here, which keeps one of functions that came out the same.
+        link("--icf=all");
     }
-    Ok(())
-}
-
-/// A program that ends where it panics needs no tables to unwind by, which are a tenth of it; and of functions that came out the same
-/// one is enough, where the linker is LLVM's.
-fn flags(target: &str) -> String {
-    let fold = if target == "x86_64-unknown-linux-gnu" { " -C link-arg=-Wl,--icf=all" } else { "" };
-    format!("-C force-unwind-tables=no{fold}")
+    run(&mut build)
 }
 
 /// A program that was built so.
-pub(crate) fn program(name: &str) -> anyhow::Result<PathBuf> {
-    Ok(paths::target().join(host_target()?).join("function").join(name))
+pub(crate) fn program(name: &str) -> PathBuf {
+    paths::target().join("function").join(name)
 }
 
 /// The key that signs packages made from this checkout.

@@ -27,11 +27,3 @@ pub(crate) fn cargo() -> Command {
     }
     command
 }
-
-/// What `rustc` builds for when nothing else is said.
-pub(crate) fn host_target() -> anyhow::Result<String> {
-    let said = Command::new("rustc").arg("-vV").output().context("start rustc")?;
-    let said = String::from_utf8(said.stdout)?;
-    let host = said.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc does not say what it builds for")?.to_owned())
-}

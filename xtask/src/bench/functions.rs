@@ -57,7 +57,7 @@ struct Kind {
 /// Measures and reports.
 pub(super) fn bench(arguments: &FunctionsArguments) -> anyhow::Result<()> {
     let package = lambda::package("")?;
-    lambda::build(&["skerry-lambda-mock"])?;
+    lambda::build("skerry-lambda-mock", "hello-lambda")?;
     let texts = sentences(&fetch::sample()?)?;
     ensure!(texts.len() > arguments.function_records, "the sample has only {} sentences", texts.len());
     let (records, questions) = texts.split_at(arguments.function_records);
@@ -72,7 +72,7 @@ pub(super) fn bench(arguments: &FunctionsArguments) -> anyhow::Result<()> {
     let question = questions.first().context("no question")?;
     let ask = |mode: &str| event(&json!({ "text": question, "mode": mode }));
     let kinds = [
-        Kind { name: "hello", program: lambda::program("hello-lambda")?, event: None },
+        Kind { name: "hello", program: lambda::program("hello-lambda"), event: None },
         Kind { name: "keyword", program: package.join("bootstrap"), event: Some(ask("keyword")) },
         Kind { name: "hybrid", program: package.join("bootstrap"), event: Some(ask("hybrid")) },
     ];
