@@ -60,7 +60,7 @@ impl Function {
     /// # Errors
     /// When the address of the store names none.
     pub(crate) fn new(settings: Settings) -> anyhow::Result<Arc<Function>> {
-        let options = LocationOptions { s3_endpoint: settings.s3_endpoint.clone() };
+        let options = LocationOptions { s3_endpoint: settings.s3_endpoint.clone(), tidies: false };
         let store = match &settings.store {
             Some(location) => Some(Arc::new(CentralStore::open(location, &options)?)),
             None => None,

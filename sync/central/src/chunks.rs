@@ -1,5 +1,6 @@
 //! Chunks of documents: load, store, replace, set aside.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -19,6 +20,15 @@ const LOAD_ATTEMPTS: usize = 8;
 /// Names that every store answers in one look at the folder. Longer lists come in several, between which a snapshot may
 /// appear in the part already seen while what it covers goes from the part still to come: both would be missed.
 const LIST_AT_ONCE: usize = 100;
+
+/// Documents that are listed at once.
+pub(crate) const LISTS_AT_ONCE: usize = 16;
+
+/// Documents from which on one list of all that the store has is tried before a list of each.
+const TOGETHER_FROM: usize = 8;
+
+/// Objects that a service answers in one list: more come in several, see [`LIST_AT_ONCE`].
+const TOGETHER_MAX: usize = 1_000;
 
 /// Extension of the note beside a chunk in quarantine.
 const NOTE: &str = "json";
@@ -135,6 +145,54 @@ impl CentralStore {
     pub async fn chunk_names(&self, document: DocumentId) -> Result<Vec<ChunkName>, StoreFailure> {
         let _permit = self.permit().await;
         self.names(&self.document(document)).await
+    }
+
+    /// Names of the chunks of documents; none for a document that is not there. One list, where the store is small.
+    ///
+    /// # Errors
+    /// [`StoreFailure`].
+    pub async fn list_chunks(
+        &self,
+        documents: &[DocumentId],
+    ) -> Result<BTreeMap<DocumentId, Vec<ChunkName>>, StoreFailure> {
+        let mut known = BTreeMap::new();
+        if documents.len() >= TOGETHER_FROM {
+            known = self.list_together(documents).await?.unwrap_or_default();
+        }
+        let rest: Vec<_> = documents
+            .iter()
+            .filter(|document| known.get(document).is_none_or(|names| names.len() > LIST_AT_ONCE))
+            .map(|document| async move { Ok::<_, StoreFailure>((*document, self.chunk_names(*document).await?)) })
+            .collect();
+        let rest: Vec<_> = stream::iter(rest).buffer_unordered(LISTS_AT_ONCE).try_collect().await?;
+        known.extend(rest);
+        Ok(known)
+    }
+
+    /// As [`CentralStore::list_chunks`], by one list of all documents; none when there are too many objects for one.
+    async fn list_together(
+        &self,
+        documents: &[DocumentId],
+    ) -> Result<Option<BTreeMap<DocumentId, Vec<ChunkName>>>, StoreFailure> {
+        let _permit = self.permit().await;
+        let mut found: BTreeMap<DocumentId, Vec<ChunkName>> = documents.iter().map(|id| (*id, Vec::new())).collect();
+        let folder = self.folder("documents");
+        let objects = self.objects.list(Some(&folder)).take(TOGETHER_MAX + 1);
+        let objects: Vec<_> = objects.try_collect().await.map_err(|error| self.health().read_failed(&error))?;
+        if objects.len() > TOGETHER_MAX {
+            return Ok(None);
+        }
+        for object in objects {
+            let Some(parts) = object.location.prefix_match(&folder) else { continue };
+            let parts: Vec<_> = parts.collect();
+            if let [document, name] = parts.as_slice()
+                && let Some(names) = DocumentId::parse(document.as_ref()).and_then(|document| found.get_mut(&document))
+            {
+                names.extend(parse(&folder, name.as_ref()));
+            }
+        }
+        found.values_mut().for_each(|names| names.sort_unstable());
+        Ok(Some(found))
     }
 
     /// Whether anything of a document is in quarantine.

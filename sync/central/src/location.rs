@@ -26,6 +26,9 @@ const STAGED_AGE: Duration = Duration::from_hours(1);
 pub struct LocationOptions {
     /// Address of an S3 service that is not Amazon's.
     pub s3_endpoint: Option<String>,
+    /// Removes what killed writers left in a folder, which is a walk through all of it: for whoever serves the store, and not for those
+    /// who open it for one question.
+    pub tidies: bool,
 }
 
 /// Why an address does not open a store.
@@ -74,7 +77,7 @@ impl CentralStore {
                 if !path.starts_with('/') {
                     return Err(unknown());
                 }
-                open_folder(FilePath::new(path))?
+                open_folder(FilePath::new(path), options.tidies)?
             }
             Some(("s3", rest)) => {
                 let rest = rest.strip_prefix("//").filter(|rest| !rest.starts_with('/')).ok_or_else(unknown)?;
@@ -83,7 +86,7 @@ impl CentralStore {
             }
             Some((scheme, rest)) if rest.starts_with("//") || scheme.is_empty() => return Err(unknown()),
             _ if location.is_empty() => return Err(unknown()),
-            _ => open_folder(FilePath::new(location))?,
+            _ => open_folder(FilePath::new(location), options.tidies)?,
         };
         if location.starts_with("memory:") || location.starts_with("s3:") {
             location.clone_into(&mut store.shown);
@@ -92,12 +95,16 @@ impl CentralStore {
     }
 }
 
-fn open_folder(path: &FilePath) -> Result<CentralStore, LocationError> {
+fn open_folder(path: &FilePath, tidies: bool) -> Result<CentralStore, LocationError> {
     let failed = |reason: String| LocationError::Folder { path: path.to_owned(), reason };
     let path = std::path::absolute(path).map_err(|error| failed(error.to_string()))?;
-    std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
-    sync_parents(&path).map_err(|error| failed(error.to_string()))?;
-    remove_staged(&path);
+    if tidies || !path.is_dir() {
+        std::fs::create_dir_all(&path).map_err(|error| failed(error.to_string()))?;
+        sync_parents(&path).map_err(|error| failed(error.to_string()))?;
+    }
+    if tidies {
+        remove_staged(&path);
+    }
     let files = LocalFileSystem::new_with_prefix(&path).map_err(|error| failed(error.to_string()))?;
     let mut store = CentralStore::new(Arc::new(files.with_fsync(true)), Path::default());
     store.shown = format!("file://{}", path.display());

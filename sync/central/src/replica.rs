@@ -11,10 +11,8 @@ use skerry_sync::document::DocumentId;
 use skerry_sync::hub::{Chunk, ChunkName, StoreFailure};
 use skerry_sync::{Absorbed, Holdings, ProjectName, ReadError, Replica, Timestamp, WriteError};
 
+use crate::chunks::LISTS_AT_ONCE;
 use crate::store::CentralStore;
-
-/// Documents that are listed at once.
-const LISTS_AT_ONCE: usize = 16;
 
 /// Documents that go into the replica in one transaction. One in memory takes twenty times its saved size.
 const DOCUMENTS_AT_ONCE: usize = 8;
@@ -170,23 +168,6 @@ pub async fn has_newer(
     let known =
         |document: &DocumentId, name: &ChunkName| covers.get(document).is_some_and(|names| names.contains(name));
     Ok(listed.iter().any(|(document, names)| names.iter().any(|name| !known(document, name))))
-}
-
-impl CentralStore {
-    /// Names of the chunks of documents; none for a document that is not there.
-    ///
-    /// # Errors
-    /// [`StoreFailure`].
-    pub async fn list_chunks(
-        &self,
-        documents: &[DocumentId],
-    ) -> Result<BTreeMap<DocumentId, Vec<ChunkName>>, StoreFailure> {
-        let lists: Vec<_> = documents
-            .iter()
-            .map(|document| async move { Ok::<_, StoreFailure>((*document, self.chunk_names(*document).await?)) })
-            .collect();
-        stream::iter(lists).buffer_unordered(LISTS_AT_ONCE).try_collect().await
-    }
 }
 
 async fn read_all(

@@ -112,6 +112,8 @@ impl Worker {
         if !filled.is_there() {
             return Ok(Outcome::Nothing);
         }
+        // A project that reached the store over WebSocket alone is known by its name from here on.
+        self.store.note_project(project).await?;
         if filled.waiting {
             return Ok(Outcome::Waiting);
         }

@@ -65,7 +65,8 @@ impl StoreArguments {
             Some(location) => location.clone(),
             None => default_folder()?.to_str().context("the data folder's name is not text; give --store")?.to_owned(),
         };
-        Ok(CentralStore::open(&location, &LocationOptions { s3_endpoint: self.s3_endpoint.clone() })?)
+        let options = LocationOptions { s3_endpoint: self.s3_endpoint.clone(), tidies: true };
+        Ok(CentralStore::open(&location, &options)?)
     }
 }
 

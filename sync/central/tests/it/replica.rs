@@ -6,6 +6,7 @@ use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use skerry_central::{CentralStore, fill, has_newer, push};
+use skerry_sync::document::{DocumentId, Slot};
 use skerry_sync::hub::Chunk;
 use skerry_sync::{ProjectName, Record, RecordKey, Replica, Timestamp};
 
@@ -49,6 +50,33 @@ fn same(one: &Replica, other: &Replica) {
     let all = |replica: &Replica| replica.scan(&notes(), None, usize::MAX).unwrap();
     assert_eq!(all(one), all(other));
     assert_eq!(other.verify(&notes()).unwrap().differing, [""; 0]);
+}
+
+/// However many objects there are, and however many of one document: many documents are listed as each of them is.
+#[tokio::test]
+async fn many_documents_are_listed_as_each_is() {
+    let Store { central, objects } = store();
+    let documents: Vec<DocumentId> = (0..20).map(|slot| DocumentId::derive(&notes(), Slot::Shard(slot))).collect();
+    for (chunks, others) in [(3, 0), (150, 0), (2, 1_200)] {
+        let stored = |document: &DocumentId, number: usize| {
+            central.store(*document, Chunk::new(format!("{document} {number}").into_bytes()))
+        };
+        for number in 0..chunks {
+            stored(&documents[7], number).await.unwrap();
+            stored(&documents[number % 20], number).await.unwrap();
+        }
+        for number in 0..others {
+            stored(&DocumentId::derive(&notes(), Slot::Shard(1_000 + number as u16)), number).await.unwrap();
+        }
+        let alien = Path::from(format!("some/prefix/documents/{}/readme", documents[3]));
+        objects.put(&alien, PutPayload::from_static(b"no chunk")).await.unwrap();
+        let listed = central.list_chunks(&documents).await.unwrap();
+        assert_eq!(listed.len(), documents.len());
+        for document in &documents {
+            assert_eq!(listed[document], central.chunk_names(*document).await.unwrap(), "{document}");
+        }
+        assert!(listed[&documents[7]].len() >= chunks);
+    }
 }
 
 /// A function's life: it reads a project, writes, and stores what it wrote; another one reads that and nothing else.

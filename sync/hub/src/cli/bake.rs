@@ -90,7 +90,16 @@ impl BakeArguments {
 /// One look at every project; answers how many failed. One that fails holds up no other.
 async fn round(worker: &Worker, store: &CentralStore, named: &[ProjectName]) -> anyhow::Result<usize> {
     let mut failed = 0;
-    for project in bake::projects(store, named).await? {
+    let projects = bake::projects(store, named).await?;
+    if projects.is_empty() {
+        writeln!(
+            std::io::stdout(),
+            "the store knows no project by name: those that came over WebSocket with a token for all are named once, as \
+             `skerry-hub bake NAME`"
+        )
+        .ok();
+    }
+    for project in projects {
         let told = match worker.bake(&project).await {
             Ok(Outcome::Nothing) => "nothing is stored of it".to_owned(),
             Ok(Outcome::Waiting) => "waits for documents of its newest epoch".to_owned(),
