@@ -44,7 +44,8 @@ pub(crate) async fn handle(following: &Following, event: SqsEvent) -> Value {
         match take(following, message).await {
             Ok(project) => written.entry(project).or_default().push(position),
             Err(problem) => {
-                tracing::error!(message = message.message_id.as_deref().unwrap_or_default(), %problem, "a message failed");
+                let message_id = message.message_id.as_deref().unwrap_or_default();
+                tracing::error!(message_id, %problem, "a message failed");
                 failed.insert(position);
                 blocked.extend(group.cloned());
             }

@@ -180,6 +180,8 @@ fn what_cannot_be_baked_is_told() {
     let (store, work) = (text("store"), text("work"));
     let told = ok(&store, &["bake", "absent", "--work-dir", &work, "--components", components.to_str().unwrap()]);
     assert_eq!(told, "absent: nothing is stored of it");
+    let told = ok(&store, &["bake", "--all", "--work-dir", &work, "--components", components.to_str().unwrap()]);
+    assert!(told.starts_with("the store knows no project by name"), "{told}");
     let refused = program(&store).args(["bake", "absent", "--profile", "aarch64"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
 }
